@@ -2,6 +2,7 @@ package testrun
 
 import (
 	"flag"
+	"fmt"
 	"strconv"
 )
 
@@ -9,6 +10,6 @@ import (
 // flag -rapid.checks has precedence: make fuzz tries them more often. TestMain calls it before it runs the tests.
 func Rounds(n int) {
 	if err := flag.Set("rapid.checks", strconv.Itoa(n)); err != nil {
-		panic("no property of this package is tried: " + err.Error())
+		panic(fmt.Errorf("no property of this package is tried: %w", err))
 	}
 }

@@ -237,9 +237,9 @@ func TestATranslationStandsBesideTheText(t *testing.T) {
 	}
 	id := d.record(3)
 	p := d.start()
-	spoken := p.until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
+	spoken := p.Until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
 	said := d.text(id, 1)
-	j := p.until(p.submit(id, transcription.Request{Model: "many", Task: store.TaskTranslate}).ID, store.JobSucceeded)
+	j := p.Until(p.submit(id, transcription.Request{Model: "many", Task: store.TaskTranslate}).ID, store.JobSucceeded)
 	key := store.Key{Recording: string(id), Track: store.TrackMix, Task: store.TaskTranslate}
 	translated, err := d.store.Transcript(t.Context(), key, j.Version)
 	if err != nil || translated.Text() != "english" || !translated.Translated || translated.Kind != store.KindFirst {
