@@ -121,7 +121,7 @@ func (k *Keeper) Look() error {
 // show has clients shown a certificate. The caller holds the lock.
 func (k *Keeper) show(pair *Pair, ca *x509.Certificate) {
 	if !samePair(k.pair, pair) {
-		k.log.Info(eventLoaded, slog.String("names", strings.Join(pair.Names(), " ")), slog.Time("not_after", pair.Leaf.NotAfter.UTC()), slog.String("sha256", Fingerprint(pair.Leaf)))
+		k.log.Info(eventLoaded, slog.String("names", strings.Join(pair.Names(), " ")), slog.Time("not_after", pair.Leaf.NotAfter.UTC()), slog.String("fingerprint", Fingerprint(pair.Leaf)))
 	}
 	k.pair, k.ca = pair, ca
 	k.expiry.Set(float64(pair.Leaf.NotAfter.Unix()))

@@ -148,7 +148,12 @@ type FullError struct {
 func (e *FullError) Error() string { return e.err.Error() }
 
 // Unwrap returns the error with its code.
-func (e *FullError) Unwrap() error { return e.err }
+func (e *FullError) Unwrap() error {
+	if e.err == nil {
+		return nil // and not a pointer to no error
+	}
+	return e.err
+}
 
 // Reasons for which an attempt ends that is no failure of the job.
 var (
