@@ -82,7 +82,7 @@ func (s *Server) deleteRecording(ctx context.Context, in *struct {
 		return &deletedOutput{Status: http.StatusNoContent}, nil
 	case in.Audio != "":
 		if r.Audio == store.AudioRemoved {
-			return nil, gone(r.ID)
+			return nil, export.Gone(&r)
 		}
 		if err := folder.Delete(id); err != nil {
 			return nil, err
@@ -144,9 +144,7 @@ func (s *Server) undoUntil(deleted time.Time) *v1.Time {
 func (s *Server) withAudio(ctx context.Context, id string) (store.Recording, error) {
 	r, err := s.recording(ctx, id)
 	if err == nil && (r.Audio == store.AudioRemoved || !r.DeletedAt.IsZero()) {
-		err = gone(r.ID)
+		err = export.Gone(&r)
 	}
 	return r, err
 }
-
-func gone(id string) error { return export.Gone(id) }

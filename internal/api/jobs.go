@@ -13,6 +13,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/observe"
@@ -217,7 +218,7 @@ func (s *Server) audible(ctx context.Context, id string) (store.Recording, error
 	case !r.DeletedAt.IsZero():
 		return r, scout.Errorf(scout.CodeConflict, "recording %s is in the trash", r.ID).WithHint("restore it first: scout recordings restore %s", r.ID)
 	case r.Audio == store.AudioRemoved:
-		return r, scout.Errorf(scout.CodeGone, "the audio of recording %s was removed", r.ID)
+		return r, export.Gone(&r)
 	case r.State == string(recording.StateRecording):
 		return r, scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", r.ID)
 	}

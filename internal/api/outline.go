@@ -5,6 +5,8 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"os"
+	"strconv"
 	"sync"
 
 	"github.com/scout-speech/scout"
@@ -29,9 +31,10 @@ func (s *Server) outline(ctx context.Context, id recording.ID) (*outline.Outline
 			return nil, recording.Unplaced(err, folder.AudioPath(id), "recording "+string(id))
 		}
 	}
+	of := audioNow(folder, &m)
 	if m.State != recording.StateRecording {
 		if data, err := folder.Outline(id); err == nil {
-			if kept, err := outline.Decode(data, m.SHA256); err == nil {
+			if kept, err := outline.Decode(data, of); err == nil {
 				return kept, nil
 			}
 		}
@@ -45,13 +48,28 @@ func (s *Server) outline(ctx context.Context, id recording.ID) (*outline.Outline
 			if m.State == recording.StateRecording || m.Upload == nil && o.Frames != m.Frames { // it goes on, or it is not all there
 				return nil
 			}
-			if err := folder.KeepOutline(id, o.Encode(m.SHA256)); err != nil {
-				s.log.Warn(eventOutlineNotKept, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(err))), slog.String(observe.KeyError, scout.Plain(err)))
+			data := o.Encode(of)
+			notKept := s.services.Uploads.Room(int64(len(data))) // it is no reason to take what is kept free for the recorder
+			if notKept == nil {
+				notKept = folder.KeepOutline(id, data)
+			}
+			if notKept != nil {
+				s.log.Warn(eventOutlineNotKept, slog.String(recording.KeyRecording, string(id)), slog.String(observe.KeyCode, string(scout.CodeOf(notKept))), slog.String(observe.KeyError, scout.Plain(notKept)))
 			}
 			return nil
 		})
 		return o, err
 	})
+}
+
+// audioNow names the audio of which an outline is: its checksum, and when its file was last written. Another program may have changed the bytes, which the
+// manifest does not know, and to read all of them would take as long as a new outline.
+func audioNow(folder *recording.Folder, m *recording.Manifest) string {
+	info, err := os.Stat(folder.AudioPath(m.ID))
+	if err != nil {
+		return m.SHA256 // whoever reads it says what is wrong
+	}
+	return m.SHA256 + " " + strconv.FormatInt(info.ModTime().UnixNano(), 10)
 }
 
 // outlineOf computes the outline of a recording, in one pass.

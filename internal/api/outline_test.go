@@ -1,11 +1,14 @@
 package api_test
 
 import (
+	"bytes"
 	"encoding/json"
+	"errors"
 	"net/http"
 	"os"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
@@ -74,6 +77,22 @@ func TestPeaksAreComputedOnce(t *testing.T) {
 				}
 				if peaks("10", 10, s.computed()+1) != first {
 					t.Error("what was computed again is another one")
+				}
+			}
+			if sent { // another program changes the bytes, and not how many they are
+				audio := filepath.Join(dir, id+suffix)
+				was, err := os.ReadFile(audio)
+				if err != nil {
+					t.Fatal(err)
+				}
+				loud := append(was[:44:44], bytes.Repeat([]byte{0, 64}, (len(was)-44)/2)...)
+				for content, same := range map[string]bool{string(loud): false, string(was): true} {
+					if err := errors.Join(os.WriteFile(audio, []byte(content), 0o600), os.Chtimes(audio, time.Time{}, time.Now().Add(time.Hour))); err != nil {
+						t.Fatal(err)
+					}
+					if (peaks("10", 10, s.computed()+1) == first) != same {
+						t.Errorf("changed bytes: the same peaks, or others where they are as before")
+					}
 				}
 			}
 			s.do("DELETE", "/api/v1/recordings/"+id, "")

@@ -446,3 +446,23 @@ func TestAnUploadForWhichTheQueueIsFull(t *testing.T) {
 		t.Errorf("%d %v %s", response.StatusCode, response.Header, text)
 	}
 }
+
+// Of a file of 0 bytes, which an earlier version took, nothing was removed.
+func TestARecordingOfNoBytes(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	manifest, err := json.Marshal(recording.Manifest{ID: exampleID, State: recording.StateFinished, Upload: &recording.Upload{}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	r := store.Recording{ID: string(exampleID), Source: store.SourceUpload, State: string(recording.StateFinished), StartedAt: time.Now(), Audio: store.AudioRemoved, Manifest: manifest}
+	if err := s.store.Update(t.Context(), func(tx store.Tx) error { _, err := tx.PutRecording(r); return err }); err != nil {
+		t.Fatal(err)
+	}
+	for path, body := range map[string]string{"GET /recordings/" + r.ID + "/audio": "", "POST /jobs": `{"kind":"transcribe","recording_id":"` + r.ID + `"}`} {
+		method, path, _ := strings.Cut(path, " ")
+		if response, text := s.do(method, "/api/v1"+path, body); response.StatusCode != http.StatusGone || !strings.Contains(text, "0 bytes") {
+			t.Errorf("%s: %d %s", path, response.StatusCode, text)
+		}
+	}
+}

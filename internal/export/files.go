@@ -6,6 +6,7 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"os"
 	"slices"
@@ -170,7 +171,7 @@ func (s *Source) Text(t *store.Transcript, format text.Format) ([]byte, error) {
 
 func (s *Source) audio(r *store.Recording) (File, error) {
 	if r.Audio == store.AudioRemoved || !r.DeletedAt.IsZero() {
-		return File{}, Gone(r.ID)
+		return File{}, Gone(r)
 	}
 	id := recording.ID(r.ID)
 	folder := s.Folders.Of(id)
@@ -188,7 +189,11 @@ func (s *Source) audio(r *store.Recording) (File, error) {
 	return File{Name: r.ID + Extension(media), Media: media, path: path}, err
 }
 
-// Gone is the error for a recording whose audio is not there any more.
-func Gone(id string) error {
-	return scout.Errorf(scout.CodeGone, "the audio of recording %s was removed", id).WithHint("if it is in the trash, restore the recording first")
+// Gone is the error for a recording without audio. An earlier version made recordings of files of 0 bytes, of which nothing was removed.
+func Gone(r *store.Recording) error {
+	var m recording.Manifest
+	if json.Unmarshal(r.Manifest, &m) == nil && m.Upload != nil && m.Upload.Bytes == 0 {
+		return scout.Errorf(scout.CodeGone, "recording %s is of a file of 0 bytes: there never was audio", r.ID).WithHint("see whether the file was written to its end, and send it again")
+	}
+	return scout.Errorf(scout.CodeGone, "the audio of recording %s was removed", r.ID).WithHint("if it is in the trash, restore the recording first")
 }

@@ -209,7 +209,7 @@ func (u *Uploads) Create(info Info) (s Status, again bool, err error) {
 	e := &entry{info: info, changed: now, begun: make(chan struct{})}
 	u.entries[info.ID] = e
 	u.mu.Unlock()
-	err = u.fits(info.Length)
+	err = u.Room(info.Length)
 	if err == nil {
 		err = u.begin(&info)
 	}
@@ -256,8 +256,8 @@ func (u *Uploads) admit(info *Info) (*entry, error) {
 	return nil, nil //nolint:nilnil // there is none
 }
 
-// fits refuses a file for which there is no room, before it is sent.
-func (u *Uploads) fits(length int64) error {
+// Room refuses a file for which there is no room beside what stays free for the recorder: scout.CodeDiskLow. It keeps none.
+func (u *Uploads) Room(length int64) error {
 	grant := u.options.Budget.New()
 	defer grant.Close()
 	return grant.Room(max(1, length), max(1, length))

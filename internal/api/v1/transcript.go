@@ -121,7 +121,7 @@ type RecordingInfo struct {
 	EndedAt    *Time   `json:"ended_at,omitempty" format:"date-time"`
 	Seconds    float64 `json:"duration_seconds"`
 	LostFrames uint64  `json:"lost_frames"`
-	SizeBytes  int64   `json:"size_bytes"`
+	SizeBytes  int64   `json:"size_bytes" doc:"Of the audio; what is computed of it, such as its outline for peaks, is not counted"`
 	Audio      string  `json:"audio" enum:"present,removed"`
 	MediaType  string  `json:"media_type,omitempty"`
 	Path       string  `json:"path,omitempty" doc:"Of the audio, for programs on the same machine"`
