@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/scout-speech/scout/internal/api"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -65,5 +66,31 @@ func TestAnETagIsThatOfTheWholeAnswer(t *testing.T) {
 	}
 	if response, body := s.do("PATCH", at, `{"edits":[{"segment":1,"text":"x"}]}`, "If-Match", before.Header.Get("ETag")); response.StatusCode != 412 {
 		t.Errorf("a tag of the version before: %d %s", response.StatusCode, body)
+	}
+}
+
+// HEAD is answered wherever GET is: with the same status and no body, and at once where GET does not end.
+func TestEveryGETHasAHEAD(t *testing.T) {
+	t.Parallel()
+	d := serve(t, exemplary).openAPI()
+	for path, methods := range d.Paths {
+		o, is := methods["get"]
+		if !is || path == "/api/v1/live" || path == "/open/{link}" || path == "/api/v1/jobs/{id}/export" { // a WebSocket, a link that is used up, a job that was done
+			continue
+		}
+		t.Run(o.OperationID, func(t *testing.T) {
+			t.Parallel()
+			e, _ := api.OperationExample(o.OperationID)
+			s := serve(t, exemplary)
+			s.prepare(o.OperationID)
+			target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/models/{id}", "/models/moonshine-tiny-en", "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
+			if e.Query != "" {
+				target += "?" + e.Query
+			}
+			response, body := s.do("HEAD", target, "")
+			if response.StatusCode != e.Status || body != "" || response.Header.Get("Content-Type") == "" {
+				t.Errorf("%d %q %v, want %d", response.StatusCode, body, response.Header, e.Status)
+			}
+		})
 	}
 }

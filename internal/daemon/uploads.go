@@ -34,9 +34,11 @@ func (d *daemon) openBrowser(folder *recording.Folder) {
 	})
 }
 
-// heard notes the length of an upload that was decoded.
+// heard notes the length of a file that was decoded, where it is kept as it came.
 func (d *daemon) heard(id recording.ID, length time.Duration) {
-	_ = d.uploads.Folder().Heard(id, length) // its text says so, too
+	if folder := d.folders.Of(id); folder.Source() == recording.SourceUpload || folder.Source() == recording.SourceImport {
+		_ = folder.Heard(id, length) // its text says so, too
+	}
 }
 
 // lengthOf is how long the audio of a file is, by its headers. It starts no other program.
