@@ -61,7 +61,9 @@ const (
 )
 
 // besides reports whether a job runs beside those that share the slots.
-func besides(j *store.Job) bool { return j.Kind != KindTranscribe }
+func besides(j *store.Job) bool {
+	return j.Kind == KindModelPull || j.Kind == KindImport || j.Kind == KindExport
+}
 
 // Moved is how far a job is that moves bytes, or takes one thing after the other. It is the checkpoint of such a job, or a part of it, and
 // stays when the job has succeeded.
@@ -74,7 +76,7 @@ type Moved struct {
 
 // MovedOf returns how far a job is that moves something; found is false for others, and before anything is known.
 func MovedOf(j *store.Job) (m Moved, found bool) {
-	if j.Kind == KindTranscribe || len(j.Checkpoint) == 0 || json.Unmarshal(j.Checkpoint, &m) != nil {
+	if !besides(j) || len(j.Checkpoint) == 0 || json.Unmarshal(j.Checkpoint, &m) != nil {
 		return Moved{}, false
 	}
 	return m, m.TotalBytes > 0 || m.TotalItems > 0
