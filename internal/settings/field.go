@@ -30,18 +30,27 @@ func fields(s Settings) []field {
 	var all []field
 	groups := reflect.ValueOf(s)
 	for g := range groups.NumField() {
-		group := groups.Type().Field(g).Tag.Get("koanf")
-		values := groups.Field(g)
-		for i := range values.NumField() {
-			tag := values.Type().Field(i).Tag
-			name := tag.Get("koanf")
-			all = append(all, field{
-				name: group + "." + name, variable: strings.ToUpper("SCOUT_" + group + "__" + name),
-				old: tag.Get("old"), about: tag.Get("about"), unset: tag.Get("unset"),
-				want: strings.Fields(tag.Get("want")), min: number(tag.Get("min")), max: number(tag.Get("max")),
-				zero: tag.Get("zero"), is: tag.Get("is"), value: values.Field(i).Interface(),
-			})
+		all = append(all, fieldsOf(groups.Type().Field(g).Tag.Get("koanf"), groups.Field(g))...)
+	}
+	return all
+}
+
+// fieldsOf returns the settings of a group, and of the groups in it.
+func fieldsOf(group string, values reflect.Value) []field {
+	var all []field
+	for i := range values.NumField() {
+		tag := values.Type().Field(i).Tag
+		name := group + "." + tag.Get("koanf")
+		if values.Field(i).Kind() == reflect.Struct {
+			all = append(all, fieldsOf(name, values.Field(i))...)
+			continue
 		}
+		all = append(all, field{
+			name: name, variable: strings.ToUpper("SCOUT_" + strings.NewReplacer(".", "__", "-", "_").Replace(name)),
+			old: tag.Get("old"), about: tag.Get("about"), unset: tag.Get("unset"),
+			want: strings.Fields(tag.Get("want")), min: number(tag.Get("min")), max: number(tag.Get("max")),
+			zero: tag.Get("zero"), is: tag.Get("is"), value: values.Field(i).Interface(),
+		})
 	}
 	return all
 }

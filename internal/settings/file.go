@@ -104,6 +104,7 @@ func (l *loader) entry(set map[string]any, at Origin, e entry, k *koanf.Koanf) {
 		l.set(set, name, at, func(f field) (any, error) { return f.fromFile(k.Get(name)) })
 	case known:
 		l.problems = append(l.problems, Problem{Origin: at, Setting: name, Text: fmt.Sprintf("%s is a table: want %s", name, l.fields[name].allowed())})
+	case l.isGroup(name) && e.table && !e.list: // [models.aliases]
 	case l.isGroup(name):
 		l.problems = append(l.problems, Problem{
 			Origin: at, Text: fmt.Sprintf("%s is a group of settings and has no value", name),

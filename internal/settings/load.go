@@ -304,10 +304,25 @@ func (l *Loaded) Origin(name string) Origin {
 	return Origin{Kind: FromDefault}
 }
 
+// aliases precedes the settings that give OpenAI's names of models a meaning.
+const aliases = "models.aliases."
+
+// Aliases are the models for OpenAI's names of models, where settings name one.
+func (l *Loaded) Aliases() map[string]string {
+	set := make(map[string]string)
+	for _, f := range fields(l.Settings) {
+		if name, is := strings.CutPrefix(f.name, aliases); is && f.value != "" {
+			set[name] = fmt.Sprint(f.value)
+		}
+	}
+	return set
+}
+
 // Naming returns the name of a setting that names a model; empty where none does.
 func (l *Loaded) Naming(model string) string {
-	for _, name := range []string{"models.fast", "models.accurate", "transcribe.model"} {
-		if l.Text(name) == model {
+	for _, f := range fields(l.Settings) {
+		name := f.name
+		if (name == "models.fast" || name == "models.accurate" || name == "transcribe.model" || strings.HasPrefix(name, aliases)) && l.Text(name) == model {
 			return name
 		}
 	}

@@ -56,6 +56,8 @@ type Limits struct {
 	RequestsPerMinute int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own, and from all programs without a key together; 0 for any number."`
 	Streams           int `koanf:"streams" min:"1" max:"400" about:"How many answers over HTTP may be under way that can last for hours: event streams, and audio that is followed."`
 	StreamsPerClient  int `koanf:"streams_per_client" min:"1" max:"400" about:"How many of them one client may have: a key, a session of a page, or the programs without a key that go by one name."`
+	SyncWaitSeconds   int `koanf:"sync_wait_seconds" min:"1" max:"86400" about:"Seconds that a request below /v1 may wait for the first piece of its text; it is refused at once where that is expected to take longer."`
+	RequestSeconds    int `koanf:"request_seconds" min:"1" max:"86400" about:"Seconds that a request below /v1 may take in all."`
 }
 
 // Addresses are those at which the daemon listens.

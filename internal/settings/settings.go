@@ -43,6 +43,7 @@ type Settings struct {
 	Metrics    Metrics    `koanf:"metrics"`
 	Webhooks   Webhooks   `koanf:"webhooks"`
 	Health     Health     `koanf:"health"`
+	API        API        `koanf:"api"`
 }
 
 // Data is about everything that Scout keeps. Loaded.DataDir and its neighbours return the folders.
@@ -52,9 +53,22 @@ type Data struct {
 
 // Models is about installed models.
 type Models struct {
-	Dir      string `koanf:"dir" old:"SCOUT_MODELS" is:"folder" unset:"models in data.dir; in a checkout var/models" about:"Folder of installed models."`
-	Fast     string `koanf:"fast" unset:"the one chosen with scout models use, else moonshine-tiny-en" about:"Model that writes while one speaks."`
-	Accurate string `koanf:"accurate" unset:"the one chosen with scout models use, else whisper-base where it is installed, else models.fast" about:"Model for files, and for languages that models.fast does not know."`
+	Dir      string  `koanf:"dir" old:"SCOUT_MODELS" is:"folder" unset:"models in data.dir; in a checkout var/models" about:"Folder of installed models."`
+	Fast     string  `koanf:"fast" unset:"the one chosen with scout models use, else moonshine-tiny-en" about:"Model that writes while one speaks."`
+	Accurate string  `koanf:"accurate" unset:"the one chosen with scout models use, else whisper-base where it is installed, else models.fast" about:"Model for files, and for languages that models.fast does not know."`
+	Aliases  Aliases `koanf:"aliases"`
+}
+
+// Aliases are the models for OpenAI's names of models, which clients of /v1 send.
+type Aliases struct {
+	Whisper1         string `koanf:"whisper-1" unset:"as if no model were named" about:"Model for the name whisper-1 of OpenAI."`
+	Transcribe       string `koanf:"gpt-transcribe" unset:"as if no model were named" about:"Model for the name gpt-transcribe of OpenAI."`
+	Transcribe4o     string `koanf:"gpt-4o-transcribe" unset:"as if no model were named" about:"Model for the name gpt-4o-transcribe of OpenAI."`
+	MiniTranscribe   string `koanf:"gpt-4o-mini-transcribe" unset:"as if no model were named" about:"Model for the name gpt-4o-mini-transcribe of OpenAI."`
+	MiniTranscribe25 string `koanf:"gpt-4o-mini-transcribe-2025-12-15" unset:"as if no model were named" about:"Model for the name gpt-4o-mini-transcribe-2025-12-15 of OpenAI."`
+	Diarize          string `koanf:"gpt-4o-transcribe-diarize" unset:"as if no model were named" about:"Model for the name gpt-4o-transcribe-diarize of OpenAI."`
+	LiveTranscribe   string `koanf:"gpt-live-transcribe" unset:"as if no model were named" about:"Model for the name gpt-live-transcribe of OpenAI."`
+	RealtimeWhisper  string `koanf:"gpt-realtime-whisper" unset:"as if no model were named" about:"Model for the name gpt-realtime-whisper of OpenAI."`
 }
 
 // Recordings is about recordings.
@@ -139,6 +153,11 @@ type Health struct {
 	ColdSelfTest  time.Duration `koanf:"cold_selftest" about:"After how long without any transcription the daemon decodes a known clip, to know that it still can; 0s for never. It does so after a failure in any case."`
 }
 
+// API is about the paths for clients of OpenAI.
+type API struct {
+	Keep string `koanf:"keep" want:"none text all" about:"What stays of a request below /v1: nothing, its text, or its text and its audio."`
+}
+
 // Retention is about how long things are kept.
 type Retention struct {
 	AudioDays int `koanf:"audio_days" min:"0" max:"36500" about:"Days after which the audio of a dictation is removed, counted from the last change of its text; 0 for never. Text is kept, and so is audio without a text."`
@@ -164,12 +183,13 @@ func Default() Settings {
 		HTTP:       HTTP{Addr: "127.0.0.1:7268"},
 		TLS:        TLS{Mode: "off", KeepCAKey: "off"},
 		Auth:       Auth{Loopback: "open"},
-		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32, Streams: 256, StreamsPerClient: 32},
+		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32, Streams: 256, StreamsPerClient: 32, SyncWaitSeconds: 60, RequestSeconds: 3600},
 		Live:       Live{ResumeSeconds: 600},
 		Uploads:    Uploads{Keep: 24 * time.Hour},
 		Exports:    Exports{Keep: 24 * time.Hour},
 		Webhooks:   Webhooks{Keep: 7 * 24 * time.Hour},
 		Health:     Health{StartSelfTest: "on"},
+		API:        API{Keep: "none"},
 	}
 }
 
