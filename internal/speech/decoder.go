@@ -56,6 +56,8 @@ type How struct {
 	// Words asks for word times, if the model gives them.
 	Words    bool
 	HotWords []string
+	// Context is text whose spelling and style the model continues, if it can.
+	Context string
 	// Known is a known text of the piece, as tokens. It is verified and continued, which is quicker than decoding it.
 	Known []int32
 	// Careful makes Peek do what it takes to understand a doubted piece, as Decode does.

@@ -41,6 +41,8 @@ type Options struct {
 	// Words asks for word times, if the model gives them.
 	Words    bool
 	HotWords []string
+	// Context is text whose spelling and style the model continues, if it can.
+	Context string
 	// Kind labels the metrics: "file" by default, later "live" and "upload".
 	Kind string
 	// Length of the audio if it is known: Progress reports it as Total.
@@ -64,12 +66,14 @@ type Progress struct {
 	Done, Total time.Duration
 	// Words so far.
 	Words int
+	// Tokens so far, of those pieces whose backend counts them.
+	Tokens int
 }
 
 func (o *Options) how() How {
 	return How{
 		Language: o.Language, Translate: o.Translate, Tail: o.Effort.tail(), Patient: o.Effort != EffortQuick, Trait: o.Trait,
-		Class: o.Class, Client: o.Client, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords,
+		Class: o.Class, Client: o.Client, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords, Context: o.Context,
 	}
 }
 
