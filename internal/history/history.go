@@ -3,6 +3,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -118,8 +119,9 @@ type Text struct {
 	// Track is empty for the mix of all channels. A translation is another transcript than the text in the language that was spoken, as
 	// Transcript.Translated says.
 	Track string
-	// Title is for a text without a recording.
+	// Title and Source are for a text without a recording. The source is store.SourceImport where it is empty.
 	Title      string
+	Source     store.Source
 	Transcript scout.Transcript
 	Client     string
 	// Once, if it is not empty, names the work that made the text: with the same name no second version is made.
@@ -151,7 +153,7 @@ func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, e
 	err := h.store.Update(ctx, func(tx store.Tx) error {
 		if t.Recording == "" {
 			if _, err := tx.PutRecording(store.Recording{
-				ID: id, Source: store.SourceImport, State: string(recording.StateFinished), StartedAt: time.Now(), Duration: t.Transcript.Duration,
+				ID: id, Source: cmp.Or(t.Source, store.SourceImport), State: string(recording.StateFinished), StartedAt: time.Now(), Duration: t.Transcript.Duration,
 				Audio: store.AudioRemoved, Title: t.Title, Client: t.Client,
 			}); err != nil {
 				return err

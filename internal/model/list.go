@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 
 	"github.com/scout-speech/scout"
 )
@@ -31,6 +32,8 @@ type Listed struct {
 	Own     bool     `json:"own"`
 	// Problem says why an installed model cannot be used, as far as this shows without reading the files.
 	Problem string `json:"problem,omitempty"`
+	// InstalledAt is when it was installed; zero if it is not.
+	InstalledAt time.Time `json:"-"`
 }
 
 // List returns the catalogue in its order, then installed models that are in no catalogue, then the user's own. It
@@ -119,6 +122,11 @@ func (s *Store) describe(l *Listed, inUse string, figures map[string]*Figures) {
 	l.Name, l.Family, l.Languages, l.Licence = m.name, m.family, slices.Clone(m.languages), m.licence
 	l.Figures = figures[m.fingerprint()]
 	l.Tested = l.Figures != nil
+	for _, name := range []string{manifestName, ownName} { // the last file of a folder that is written
+		if info, err := os.Stat(filepath.Join(m.dir, name)); err == nil && l.InstalledAt.IsZero() {
+			l.InstalledAt = info.ModTime()
+		}
+	}
 	cache := readSumCache(m.dir)
 	for _, f := range m.files {
 		info, err := os.Stat(filepath.Join(m.dir, filepath.FromSlash(f.path)))

@@ -81,6 +81,8 @@ type Upload struct {
 	Tags      []string `json:"tags,omitempty"`
 	// Client is whoever sent it; empty for the owner.
 	Client string `json:"client,omitempty"`
+	// Source is by which interface it came, where that was none for uploads: "openai".
+	Source string `json:"source,omitempty"`
 }
 
 // LostFrames returns how many frames lie in gaps.

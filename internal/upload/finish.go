@@ -64,7 +64,7 @@ func (u *Uploads) become(ctx context.Context, w *Writing) error {
 	here := !missing(bytes) // else an earlier attempt has moved them, and may have been committed
 	err := folder.Import(recording.Manifest{
 		ID: id, StartedAt: info.CreatedAt, EndedAt: u.now(), SHA256: info.SHA256,
-		Upload: &recording.Upload{MediaType: info.MediaType, Bytes: info.Length, Title: info.title(), Tags: info.Tags, Client: info.Client},
+		Upload: &recording.Upload{MediaType: info.MediaType, Bytes: info.Length, Title: info.title(), Tags: info.Tags, Client: info.Client, Source: info.Source},
 	}, bytes)
 	if err != nil {
 		return err

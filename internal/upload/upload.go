@@ -95,6 +95,8 @@ type Info struct {
 	Webhook *webhook.OfJob `json:"webhook,omitempty"`
 	// Metadata is the header that the client sent, without what is secret.
 	Metadata string `json:"metadata,omitempty"`
+	// Source is by which interface it came, where that was none for uploads: "openai".
+	Source string `json:"source,omitempty"`
 	// Recording is the id that it has, or will have.
 	Recording string    `json:"recording"`
 	CreatedAt time.Time `json:"created_at"`

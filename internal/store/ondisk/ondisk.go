@@ -2,6 +2,7 @@
 package ondisk
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -115,6 +116,7 @@ func noted(part Part, manifest *recording.Manifest, seen recording.Sighting) (st
 	}
 	if u := manifest.Upload; u != nil {
 		r.Title, r.Tags, r.Client = u.Title, u.Tags, u.Client
+		r.Source = cmp.Or(store.Source(u.Source), r.Source)
 	}
 	if s := manifest.Sender; s != nil {
 		r.Title, r.Tags, r.Client = s.Title, s.Tags, s.Client
