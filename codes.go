@@ -74,6 +74,8 @@ const (
 	CodeAudioUnsupported Code = "audio_unsupported"
 	// CodeAudioInvalidSamples is audio with NaN or infinite samples that cannot be repaired.
 	CodeAudioInvalidSamples Code = "audio_invalid_samples"
+	// CodeAudioTooShort is less audio than a text can be made of.
+	CodeAudioTooShort Code = "audio_too_short"
 	// CodeAudioTooLong is more audio in one request than the engine takes.
 	CodeAudioTooLong Code = "audio_too_long"
 	// CodeAudioSetAside is a stretch of audio that ended the engine twice and was left out.
@@ -288,6 +290,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeAudioCorrupt:        {Permanent, "play the file to check it; copy it again from its source"},
 	CodeAudioUnsupported:    {Permanent, "convert it first, for example: ffmpeg -i IN -ac 1 -ar 16000 OUT.wav"},
 	CodeAudioInvalidSamples: {Permanent, "the audio holds values that are not numbers: export it again"},
+	CodeAudioTooShort:       {Permanent, "send at least a tenth of a second"},
 	CodeAudioTooLong:        {Permanent, "send shorter pieces"},
 	CodeAudioSetAside:       {Permanent, "the rest was transcribed; the audio itself is untouched"},
 	CodeTextLost:            {Permanent, "listen to that part; another model may understand it: scout models list"},

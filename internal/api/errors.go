@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api/openai"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/job"
 )
 
@@ -98,6 +99,7 @@ type headers func(name, value string)
 func announce(set headers, status int, e v1.Error, err error) {
 	var later *laterError
 	var full *job.FullError
+	var waits *schedule.BusyError
 	var known interface{ RetryAfter() time.Duration }
 	after := time.Second
 	switch {
@@ -105,6 +107,8 @@ func announce(set headers, status int, e v1.Error, err error) {
 		after = later.after
 	case errors.As(err, &full):
 		after = full.After
+	case errors.As(err, &waits):
+		after = waits.After
 	case errors.As(err, &known):
 		after = known.RetryAfter()
 	}

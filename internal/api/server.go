@@ -176,6 +176,7 @@ func (s *Server) register() {
 	s.registerUploads(api)
 	s.registerWebhooks(api)
 	s.registerModels(api)
+	s.registerOpenAI(api)
 	s.registerLevel(api)
 	s.registerLive(api)
 	s.registerLiveSocket(api)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"time"
 
+	"github.com/scout-speech/scout/internal/api/openai/files"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/backlog"
 	"github.com/scout-speech/scout/internal/browser"
@@ -39,6 +40,8 @@ type Services struct {
 	Devices func(ctx context.Context) (string, []sound.Device, error)
 	// Models are the models of the machine.
 	Models Models
+	// OpenAI is what the paths of OpenAI for files need; nil where they are not served.
+	OpenAI *files.Options
 	// ListenDevices has events written while a client wants to hear of devices that come and go, until end is called; nil where there are none.
 	ListenDevices func() (end func())
 	Recorder      Recorder

@@ -42,6 +42,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/retention"
 	"github.com/scout-speech/scout/internal/settings"
+	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/unixsocket"
@@ -405,12 +406,17 @@ func (d *daemon) startServer(context.Context) error {
 		d.use.look(d.running())
 		return d.use.families()
 	}
+	models := d.keepModels()
+	effort, err := speech.ParseEffort(s.Transcribe.Effort)
+	if err != nil {
+		return err
+	}
 	d.server = api.New(api.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: scrape, Begin: d.activity.Begin,
 		Network: d.network(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Models: d.keepModels(), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Imports: d.imports, Exports: d.exports, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, Models: models, OpenAI: d.openAI(models, effort), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Imports: d.imports, Exports: d.exports, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)

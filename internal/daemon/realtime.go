@@ -21,9 +21,6 @@ func (d *daemon) openRealtime() {
 	})
 }
 
-// names are those that clients of OpenAI give to models.
-func (d *daemon) names() *openai.Names { return &openai.Names{List: d.keepModels().List} }
-
 // problems with the fields of a transcription have these codes.
 const (
 	invalidModel = "invalid_model"
@@ -39,7 +36,7 @@ func (d *daemon) checkRealtime(ctx context.Context, ask realtime.Ask) *realtime.
 		}
 		return &realtime.Problem{Code: code, Param: param, Message: scout.Plain(err)}
 	}
-	name, err := d.names().Resolve(ctx, ask.Model)
+	name, err := d.names(d.keepModels()).Resolve(ctx, ask.Model)
 	if err != nil {
 		return problem(invalidModel, "model", err)
 	}
@@ -73,7 +70,7 @@ func knowsAny(known, asked []string) bool {
 
 // borrowRealtime lends a model for an item.
 func (d *daemon) borrowRealtime(ctx context.Context, ask realtime.Ask) (realtime.Recognizer, func(), error) {
-	name, err := d.names().Resolve(ctx, ask.Model)
+	name, err := d.names(d.keepModels()).Resolve(ctx, ask.Model)
 	if err != nil {
 		return realtime.Recognizer{}, nil, err
 	}

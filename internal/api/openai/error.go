@@ -74,6 +74,8 @@ func usual(status int, code scout.Code) (param, openai string) {
 	switch code {
 	case scout.CodeAudioCorrupt, scout.CodeAudioUnsupported, scout.CodeAudioInvalidSamples, scout.CodeDecoderMissing, scout.CodeAudioEmpty:
 		return "file", ""
+	case scout.CodeAudioTooShort:
+		return "file", CodeAudioTooShort
 	case scout.CodeInvalidArgument:
 		return "", CodeInvalidValue
 	case scout.CodeModelLanguage:

@@ -70,7 +70,7 @@ func TestPreferences(t *testing.T) {
 	t.Parallel()
 	got, err := openai.Prefer([]string{"Zoë", " big  data ", "Zoë", ""}, "Scout, Ypsilanti; one two three four five six\nlast phrase")
 	if want := []string{"Zoë", "big data", "Scout", "Ypsilanti", "last phrase"}; err != nil || !slices.Equal(got.HotWords, want) || !strings.HasPrefix(got.Context, "Scout, ") {
-		t.Errorf("got %q, %v; want %q", got, err, want)
+		t.Errorf("got %q, %v; want %q", got.HotWords, err, want)
 	}
 	many := make([]string, 1001)
 	for i := range many {

@@ -19,9 +19,13 @@ const (
 type Preferences struct {
 	// HotWords are keywords and, after them, phrases of the prompt, for a model that has hot words.
 	HotWords []string
+	keywords int // of HotWords
 	// Context is the prompt, for a model that takes context.
 	Context string
 }
+
+// Keywords are the hot words that are no phrases of the prompt, for a model that takes the prompt as context.
+func (p *Preferences) Keywords() []string { return p.HotWords[:p.keywords] }
 
 // Prefer reads keywords and a prompt. Each phrase of up to five words between commas, semicolons or line ends of the prompt is a hot
 // word. The error is a *FieldError.
@@ -45,6 +49,7 @@ func Prefer(keywords []string, prompt string) (Preferences, error) {
 	if len(p.HotWords) > maxHotWords {
 		return p, Invalid("keywords", "%d keywords: at most %d", len(p.HotWords), maxHotWords)
 	}
+	p.keywords = len(p.HotWords)
 	p.Context = strings.TrimSpace(prompt)
 	for part := range strings.FieldsFuncSeq(prompt, func(r rune) bool { return strings.ContainsRune(",;\n\r", r) }) {
 		words := strings.Fields(part)

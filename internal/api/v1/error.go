@@ -127,7 +127,7 @@ func (e Error) Err() error {
 var statuses = map[int][]scout.Code{
 	http.StatusBadRequest: {
 		scout.CodeInvalidArgument, scout.CodeAudioCorrupt, scout.CodeAudioUnsupported, scout.CodeAudioInvalidSamples, scout.CodeDecoderMissing,
-		scout.CodeAudioEmpty, scout.CodeModelLanguage, scout.CodeModelUnsupported, scout.CodeImportForeign, scout.CodeImportCorrupt,
+		scout.CodeAudioEmpty, scout.CodeAudioTooShort, scout.CodeModelLanguage, scout.CodeModelUnsupported, scout.CodeImportForeign, scout.CodeImportCorrupt,
 	},
 	http.StatusUnauthorized: {scout.CodeInvalidAPIKey},
 	http.StatusForbidden:    {scout.CodePermissionDenied, scout.CodeHostNotAllowed, scout.CodeOriginNotAllowed},

@@ -1,0 +1,221 @@
+package files
+
+import (
+	"bytes"
+	"compress/zlib"
+	"math"
+	"strings"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api/openai"
+	"github.com/scout-speech/scout/internal/text"
+)
+
+// Transcription is the body of json. A translation has only the text.
+type Transcription struct {
+	Text      string            `json:"text"`
+	Languages []openai.Language `json:"languages" doc:"Empty when the model is not sure"`
+	LogProbs  []LogProb         `json:"logprobs,omitempty"`
+	Usage     Seconds           `json:"usage"`
+}
+
+// Translation is the body of json of a translation.
+type Translation struct {
+	Text string `json:"text"`
+}
+
+// LogProb is a word with the natural logarithm of its probability. The tokens, joined, give the text.
+type LogProb struct {
+	Token   string  `json:"token"`
+	LogProb float64 `json:"logprob"`
+	Bytes   []int   `json:"bytes"`
+}
+
+// Seconds is what was heard.
+type Seconds struct {
+	Type    string `json:"type" enum:"duration"`
+	Seconds int    `json:"seconds"`
+}
+
+// Verbose is the body of verbose_json.
+type Verbose struct {
+	Task     string     `json:"task" enum:"transcribe,translate"`
+	Language string     `json:"language"`
+	Duration float64    `json:"duration"`
+	Text     string     `json:"text"`
+	Segments *[]Segment `json:"segments,omitempty"`
+	Words    *[]Word    `json:"words,omitempty"`
+	Usage    *Seconds   `json:"usage,omitempty"`
+}
+
+// Segment is a stretch of a text. It has all ten fields always, because typed clients require them.
+type Segment struct {
+	ID               int     `json:"id"`
+	Seek             int     `json:"seek"`
+	Start            float64 `json:"start"`
+	End              float64 `json:"end"`
+	Text             string  `json:"text"`
+	Tokens           []int   `json:"tokens"`
+	Temperature      float64 `json:"temperature"`
+	AvgLogProb       float64 `json:"avg_logprob"`
+	CompressionRatio float64 `json:"compression_ratio"`
+	NoSpeechProb     float64 `json:"no_speech_prob"`
+}
+
+// Word is a word with its place.
+type Word struct {
+	Word  string  `json:"word"`
+	Start float64 `json:"start"`
+	End   float64 `json:"end"`
+}
+
+// seconds has three decimals.
+func seconds(d time.Duration) float64 { return math.Round(d.Seconds()*1000) / 1000 }
+
+func usageOf(length time.Duration) Seconds {
+	return Seconds{Type: "duration", Seconds: int((length + time.Second - 1) / time.Second)}
+}
+
+// languagesOf are those of a text, that of most of it first.
+func languagesOf(t *scout.Transcript) []openai.Language {
+	if len(t.Segments) == 0 {
+		return openai.Languages()
+	}
+	codes := []string{t.Language}
+	for i := range t.Segments {
+		codes = append(codes, t.Segments[i].Language)
+	}
+	return openai.Languages(codes...)
+}
+
+// pieceOf is a segment as text that follows the last one.
+func pieceOf(last string, s *scout.Segment) string { return scout.Between(last, s.Text) + s.Text }
+
+// logProbsOf are those of a segment behind last; nil where one is not known.
+func logProbsOf(last string, s *scout.Segment) []LogProb {
+	var all []LogProb
+	var joined strings.Builder
+	before := last
+	for i := range s.Words {
+		w := &s.Words[i]
+		if w.LogProb == nil || math.IsNaN(*w.LogProb) || math.IsInf(*w.LogProb, 0) {
+			return nil
+		}
+		token := scout.Between(before, w.Text) + w.Text
+		all = append(all, LogProb{Token: token, LogProb: *w.LogProb, Bytes: bytesOf(token)})
+		joined.WriteString(token)
+		before = w.Text
+	}
+	if joined.String() != pieceOf(last, s) { // it would be another text
+		return nil
+	}
+	return all
+}
+
+func bytesOf(token string) []int {
+	list := make([]int, len(token))
+	for i, b := range []byte(token) {
+		list[i] = int(b)
+	}
+	return list
+}
+
+// allLogProbs are those of a text; nil where one is not known.
+func allLogProbs(t *scout.Transcript) []LogProb {
+	all, last := []LogProb{}, ""
+	for i := range t.Segments {
+		part := logProbsOf(last, &t.Segments[i])
+		if part == nil {
+			return nil
+		}
+		all, last = append(all, part...), t.Segments[i].Text
+	}
+	return all
+}
+
+func transcriptionOf(t *scout.Transcript, o *options) Transcription {
+	body := Transcription{Text: t.Text(), Languages: languagesOf(t), Usage: usageOf(t.Duration)}
+	if o.logprobs {
+		body.LogProbs = allLogProbs(t)
+	}
+	return body
+}
+
+func verboseOf(t *scout.Transcript, o *options, task task) Verbose {
+	body := Verbose{Task: string(task), Language: openai.LanguageName(t.Language), Duration: seconds(t.Duration), Text: t.Text()}
+	if task == translating {
+		body.Language = "english"
+	} else {
+		usage := usageOf(t.Duration)
+		body.Usage = &usage
+	}
+	if len(t.Segments) == 0 && task == transcribing && t.LanguageProb != nil {
+		body.Language = openai.LanguageName("") // nothing was said in it
+	}
+	if o.segments {
+		list := []Segment{}
+		for i := range t.Segments {
+			list = append(list, segmentOf(i, &t.Segments[i]))
+		}
+		body.Segments = &list
+	}
+	if o.words {
+		list := wordsOf(t)
+		body.Words = &list
+	}
+	return body
+}
+
+func segmentOf(i int, s *scout.Segment) Segment {
+	out := Segment{ID: i, Start: seconds(s.Start), End: seconds(s.End), Text: scout.Between("a", s.Text) + s.Text, Tokens: []int{}, CompressionRatio: compression(s.Text)}
+	if s.AvgLogProb != nil && !math.IsNaN(*s.AvgLogProb) && !math.IsInf(*s.AvgLogProb, 0) {
+		out.AvgLogProb = *s.AvgLogProb
+	}
+	return out
+}
+
+// wordsOf are the words that have a place; the times of the others would be invented.
+func wordsOf(t *scout.Transcript) []Word {
+	list := []Word{}
+	for i := range t.Segments {
+		for _, w := range t.Segments[i].Words {
+			if w.Start != nil && w.End != nil {
+				list = append(list, Word{Word: w.Text, Start: seconds(*w.Start), End: seconds(*w.End)})
+			}
+		}
+	}
+	return list
+}
+
+// compression is the bytes of a text over those of zlib.
+func compression(said string) float64 {
+	var packed bytes.Buffer
+	z := zlib.NewWriter(&packed)
+	_, err := z.Write([]byte(said))
+	if err != nil || z.Close() != nil || packed.Len() == 0 { // a buffer takes everything
+		return 0
+	}
+	return math.Round(float64(len(said))/float64(packed.Len())*1000) / 1000
+}
+
+// plainOf is the body of text, srt and vtt. It ends in a line feed.
+func plainOf(t *scout.Transcript, format string) ([]byte, error) {
+	var out bytes.Buffer
+	switch format {
+	case formatSRT, formatVTT:
+		as := text.SRT
+		if format == formatVTT {
+			as = text.VTT
+		}
+		if err := text.Write(&out, as, text.Document{Transcript: *t}); err != nil {
+			return nil, err
+		}
+	default:
+		out.WriteString(t.Text())
+	}
+	if !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
+		out.WriteByte('\n')
+	}
+	return out.Bytes(), nil
+}
