@@ -77,6 +77,7 @@ func (d *driver) run(ctx context.Context) (LiveFinal, error) {
 			d.metrics.decodes.WithLabelValues("abandoned").Inc()
 			d.current = nil
 		}
+		d.tellHeard()
 		if d.current == nil {
 			if d.growth.finished() {
 				d.metrics.stopToText.Observe(now.Sub(d.intake.stoppedAt()).Seconds())
