@@ -34,10 +34,7 @@ func newMetrics(scope observe.Scope) *metrics {
 		open: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_dictations_open", Help: "Dictations whose text is not complete.",
 		})),
-		text: observe.Register(scope, metric.NewHistogramVec(metric.HistogramOpts{
-			Name: "scout_commit_to_text_seconds", Help: "Time from a stop to the complete text, by surface: live.",
-			Buckets: textBuckets(),
-		}, []string{"surface"})),
+		text: observe.CommitToText(scope),
 		dropped: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_dictation_events_dropped_total", Help: "Partial texts and levels that a listener of a dictation missed because it read too slowly, by kind.",
 		}, []string{"kind"})),
@@ -45,9 +42,4 @@ func newMetrics(scope observe.Scope) *metrics {
 			Name: "scout_insertions_total", Help: "Texts that clients delivered, by method: paste, type, copy, none.",
 		}, []string{"method"})),
 	}
-}
-
-// textBuckets returns the upper bounds, in seconds, of the time from a stop to the complete text: the limit is 0.3 s.
-func textBuckets() []float64 {
-	return []float64{0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30}
 }

@@ -18,6 +18,14 @@ func LatencyBuckets() []float64 {
 // LoadBuckets returns the upper bounds, in seconds, of histograms over loading a model.
 func LoadBuckets() []float64 { return []float64{0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60} }
 
+// CommitToText is how long whoever stopped to speak waits for the text, on all surfaces: the limit is 0.3 s.
+func CommitToText(s Scope) *metric.HistogramVec {
+	return Register(s, metric.NewHistogramVec(metric.HistogramOpts{
+		Name: "scout_commit_to_text_seconds", Help: "Time from a stop, or the end of an item, to the complete text, by surface: live, realtime.",
+		Buckets: []float64{0.02, 0.04, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 30},
+	}, []string{"surface"}))
+}
+
 // Failures counts errors by code and panics by component. Every code has its own series from the
 // start, so that a rate over it is right from the first failure.
 type Failures struct {
