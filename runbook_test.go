@@ -74,7 +74,7 @@ func TestTheRunbookHasEachReason(t *testing.T) {
 }
 
 // reasonMakers are functions outside of checks whose text becomes a reason, by the folder they are in.
-var reasonMakers = map[string][]string{"internal/dictate": {"late"}, "internal/ladder": {"cause"}}
+var reasonMakers = map[string][]string{"internal/dictate": {"late"}, "internal/realtime": {"late"}, "internal/ladder": {"cause"}}
 
 // reasons are those of all checks that are not Healthy, with variable for what differs, and where they are made.
 func reasons(t *testing.T) map[string]string {

@@ -60,6 +60,10 @@ POST /api/v1/session
 POST /api/v1/transcripts/{id}/restore
 POST /api/v1/transcripts/{id}/versions/{version}/restore
 POST /api/v1/uploads
+GET /v1/realtime
+POST /v1/realtime/client_secrets
+POST /v1/realtime/sessions
+POST /v1/realtime/transcription_sessions
 `
 
 // openOperations need no key.

@@ -47,6 +47,7 @@ func exemplary(s *served) {
 		return settings, check(settings)
 	}
 	listening()(s)
+	transcribing(s)
 	s.services.Live = &dictations{recorder: s.recorder, store: s.store}
 	at := time.Date(2026, 11, 28, 22, 0, 0, 0, time.UTC)
 	s.services.Health = func(context.Context, bool) health.Report {
@@ -197,8 +198,8 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 					t.Fatalf("the document has no answer %s", status)
 				}
 				switch o.OperationID {
-				case "post-session", "get-open-link", "get-live":
-					return // they need a key, a link and a WebSocket: TestSessionsOfPages, TestALinkOpensASession, TestAConversationOfSound
+				case "post-session", "get-open-link", "get-live", "get-v-realtime":
+					return // they need a key, a link and a WebSocket: TestSessionsOfPages, TestALinkOpensASession, TestAConversationOfSound, TestARealtimeSession
 				case "post-import", "get-jobs-id-export":
 					return // they need a form, and a job that was done: TestTheOriginalScoutIsImported, TestManyRecordingsAreExported
 				}

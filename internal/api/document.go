@@ -185,6 +185,9 @@ func knownQuery(r *http.Request, known []*huma.Param) error {
 func describeErrors(api huma.API, o *huma.Operation, codes []scout.Code) {
 	delete(o.Responses, "default")
 	body := api.OpenAPI().Components.Schemas.Schema(reflect.TypeFor[v1.ErrorBody](), true, "ErrorBody")
+	if strings.HasPrefix(o.Path, openaiPrefix+"/") {
+		body = openaiError()
+	}
 	all := append(everyOperation(), codes...)
 	if o.RequestBody != nil {
 		all = append(all, scout.CodeRequestTimeout, scout.CodeRequestTooLarge, scout.CodeMediaType)
@@ -241,6 +244,18 @@ var notWord = regexp.MustCompile(`[^a-z]+`)
 // operationID is for example get-transcripts-id.
 func operationID(method, path string) string {
 	return strings.Trim(notWord.ReplaceAllString(strings.ToLower(method+path), "-"), "-")
+}
+
+// openaiError is the schema of an error of /v1: its four keys are always there.
+func openaiError() *huma.Schema {
+	nullable := &huma.Schema{Type: huma.TypeString, Nullable: true}
+	fields := &huma.Schema{
+		Type: huma.TypeObject, Required: []string{"message", "type", "param", "code"},
+		Properties: map[string]*huma.Schema{
+			"message": textSchema(), "type": {Type: huma.TypeString, Enum: []any{"invalid_request_error", "rate_limit_error", "server_error"}}, "param": nullable, "code": nullable,
+		},
+	}
+	return &huma.Schema{Type: huma.TypeObject, Required: []string{"error"}, Properties: map[string]*huma.Schema{"error": fields}}
 }
 
 // finish completes the document once every operation is in it. What a client may send is exact; an answer may have fields that a

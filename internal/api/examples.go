@@ -57,7 +57,14 @@ const (
 	exampleKey      = `{"id":"key_01kb3f8m6v2c9q4t7x5z0w1y2a","name":"notes","role":"client","created_at":"2026-11-28T22:00:00.000Z"`
 	exampleWebhook  = `{"id":"whk_01kb5ja0c8t2v6m4q9w3e7r1ya","url":"https://notes.example/hooks/scout","events":["job.dead","job.succeeded"],"include_text":false,"enabled":true,"created_at":"2026-11-28T22:00:00.000Z"`
 	exampleDelivery = `{"n":1,"message_id":"msg_01kb5ja0c8t2v6m4q9w3e7r1yb","event":"job.succeeded","recording_id":"20261128T215900123Z-7f3a9c2e41d0","at":"2026-11-28T22:00:00.000Z",`
-	exampleDeleted  = `{"undo_until":"2026-12-28T22:00:00.000Z"}`
+	exampleRealtime = `{"type":"transcription","object":"realtime.transcription_session","id":"sess_01kb5ja0c8t2v6m4q9w3e7r1ya","expires_at":1795853400,"include":null,
+ "audio":{"input":{"format":{"type":"audio/pcm","rate":24000},"transcription":{"model":"default","language":"","languages":null,"keywords":[],"prompt":null,"delay":null},
+ "noise_reduction":null,"turn_detection":{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":500}}}}`
+	exampleRealtimeBeta = `{"id":"sess_01kb5ja0c8t2v6m4q9w3e7r1ya","object":"realtime.transcription_session","expires_at":1795853400,
+ "client_secret":{"value":"ek_q3Zk0mYv7Jr2Xw9dTn5LbHs8Pf1GcAe4UoKi6NxVtRy","expires_at":1795853400},"input_audio_format":"pcm16",
+ "input_audio_transcription":{"model":"default","language":"","prompt":""},"input_audio_noise_reduction":null,
+ "turn_detection":{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":500},"include":[]}`
+	exampleDeleted = `{"undo_until":"2026-12-28T22:00:00.000Z"}`
 )
 
 // examples are those of all operations, by operation.
@@ -170,5 +177,13 @@ func examples() map[string]example {
 			headers: []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: scout-live.v1"},
 			status:  101, answer: `Sec-WebSocket-Protocol: scout-live.v1`,
 		},
+		"get-v-realtime": {
+			query:   "intent=transcription",
+			headers: []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: realtime"},
+			status:  101, answer: `Sec-WebSocket-Protocol: realtime`,
+		},
+		"post-v-realtime-client-secrets":         {body: `{"expires_after":{"anchor":"created_at","seconds":600},"session":{"type":"transcription"}}`, status: 200, answer: `{"value":"ek_q3Zk0mYv7Jr2Xw9dTn5LbHs8Pf1GcAe4UoKi6NxVtRy","expires_at":1795853400,"session":` + exampleRealtime + `}`},
+		"post-v-realtime-transcription-sessions": {body: `{"input_audio_format":"pcm16"}`, status: 200, answer: exampleRealtimeBeta},
+		"post-v-realtime-sessions":               {body: `{"input_audio_format":"pcm16"}`, status: 200, answer: exampleRealtimeBeta},
 	}
 }

@@ -30,7 +30,7 @@ func (d *openAPI) calls() (all []call) {
 	for _, path := range slices.Sorted(maps.Keys(d.Paths)) {
 		for _, method := range slices.Sorted(maps.Keys(d.Paths[path])) {
 			id := d.Paths[path][method].OperationID
-			if e, found := api.OperationExample(id); found && id != "post-webhooks-id-test" && id != "get-live" {
+			if e, found := api.OperationExample(id); found && id != "post-webhooks-id-test" && id != "get-live" && id != "get-v-realtime" {
 				all = append(all, call{id, method, path, e})
 			}
 		}

@@ -21,8 +21,9 @@ import (
 const (
 	// realtimeMessage bounds a message: 15 MiB of sound as base64, and what is around it.
 	realtimeMessage = 22 << 20
-	// finishesWithin is how long pending text is waited for when the daemon stops, which itself waits for 5 s.
-	finishesWithin = 4 * time.Second
+	// finishesWithin is how long pending text is waited for when the daemon stops, drainsWithin how long until it is sent, and partsWithin how
+	// long the client may take to close: the daemon waits for 5 s in all.
+	finishesWithin, drainsWithin, partsWithin = 3500 * time.Millisecond, 500 * time.Millisecond, time.Second
 )
 
 // realtimeSocket serves one session.
@@ -112,7 +113,7 @@ func (c *realtimeConnection) serve(ctx context.Context) {
 	outcome, status := c.finish(alive, why)
 	if status != 0 {
 		c.session.Over()
-		drained := time.NewTimer(closesWithin)
+		drained := time.NewTimer(drainsWithin)
 		select {
 		case <-written:
 		case <-drained.C:
@@ -162,11 +163,11 @@ func (c *realtimeConnection) finish(ctx context.Context, why error) (outcome str
 
 // close ends the connection.
 func (c *realtimeConnection) close(status websocket.StatusCode, why error) {
-	force := time.AfterFunc(closesWithin, func() { _ = c.under.Close() }) // the client may neither read nor answer
+	force := time.AfterFunc(partsWithin, func() { _ = c.under.Close() }) // the client may neither read nor answer
 	defer force.Stop()
 	switch {
 	case errors.Is(why, errSlow):
-		_ = c.conn.Close(websocket.StatusPolicyViolation, errSlow.Error()) // it is not going to take this either
+		_ = c.conn.Close(websocket.StatusPolicyViolation, "nothing is read") // it is not going to take this either
 	case status == 0:
 		_ = c.conn.CloseNow() // it may be closed already
 	default:

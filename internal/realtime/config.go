@@ -47,9 +47,9 @@ type TurnDetection struct {
 
 // Words of the protocol.
 const (
-	serverVAD   = "server_vad"
-	semanticVAD = "semantic_vad"
-	logprobs    = "item.input_audio_transcription.logprobs"
+	bySilence  = "server_vad"
+	bySentence = "semantic_vad"
+	logprobs   = "item.input_audio_transcription.logprobs"
 
 	// NameDefault is the model of a session that names none.
 	NameDefault = "default"
@@ -57,12 +57,13 @@ const (
 	nameSingle = "whisper-1"
 )
 
-// Eagernesses are the words of semantic_vad, with the pause that ends a turn.
-func eagernesses() map[string]time.Duration {
-	return map[string]time.Duration{"low": 8 * time.Second, "medium": 4 * time.Second, "auto": 4 * time.Second, "high": 2 * time.Second}
+// eagernesses are the words of semantic_vad, with the pause that ends a turn, and that behind the end of a sentence.
+func eagernesses() map[string][2]time.Duration {
+	usual := [2]time.Duration{4 * time.Second, 1200 * time.Millisecond}
+	return map[string][2]time.Duration{"low": {8 * time.Second, 2 * time.Second}, "medium": usual, "auto": usual, "high": {2 * time.Second, 800 * time.Millisecond}}
 }
 
-// Delays are the ages at which a word is sent; that of endOfTurn is 0.
+// delays are the ages at which a word is sent; that of endOfTurn is 0.
 func delays() map[string]time.Duration {
 	return map[string]time.Duration{"minimal": 300 * time.Millisecond, "low": 800 * time.Millisecond, "medium": 1500 * time.Millisecond, "high": 3 * time.Second, endOfTurn: 0}
 }
@@ -80,7 +81,7 @@ func byHand(model string) bool {
 
 func serverDetection() *TurnDetection {
 	threshold, prefix, silence := 0.5, 300, 500
-	return &TurnDetection{Type: serverVAD, Threshold: &threshold, PrefixMS: &prefix, SilenceMS: &silence}
+	return &TurnDetection{Type: bySilence, Threshold: &threshold, PrefixMS: &prefix, SilenceMS: &silence}
 }
 
 // DefaultConfig is that of a session of which only the model is known, empty for none.
@@ -146,8 +147,9 @@ func (c *Config) detection() *Detection {
 		return nil
 	}
 	d := Detection{Threshold: 0.5, Prefix: 300 * time.Millisecond}
-	if t.Type == semanticVAD {
-		d.Silence, d.Sentences = eagernesses()[t.Eagerness], true
+	if t.Type == bySentence {
+		pauses := eagernesses()[t.Eagerness]
+		d.Silence, d.AfterSentence = pauses[0], pauses[1]
 		return &d
 	}
 	d.Threshold, d.Prefix, d.Silence = *t.Threshold, time.Duration(*t.PrefixMS)*time.Millisecond, time.Duration(*t.SilenceMS)*time.Millisecond
@@ -256,22 +258,24 @@ func (c *Config) BetaBody(id string, expires time.Time, secret *Secret) any {
 
 // Update reads a session as a client sends it, in the form of the GA dialect or flat as in the beta dialect, and returns what becomes of
 // the config. The error is a *Problem.
-func (c Config) Update(raw json.RawMessage, flat bool, check func(Ask) *Problem) (Config, error) {
-	r := reader{}
-	fields := r.object(raw, "session")
-	if flat {
-		r.flat(&c, fields)
+//
+//	beta  it is flat
+func (c Config) Update(raw json.RawMessage, beta bool, check func(Ask) *Problem) (Config, error) {
+	r := &reader{}
+	if session := r.object(raw, "session"); beta {
+		flat(&c, session)
 	} else {
-		r.nested(&c, fields)
+		nested(&c, session)
 	}
 	if r.problem != nil {
 		return c, r.problem
 	}
 	if check != nil {
 		if p := check(c.Ask()); p != nil {
-			p.Param = "session.audio.input.transcription." + p.Param
-			if flat {
-				p.Param = "session.input_audio_transcription." + p.Param[len("session.audio.input.transcription."):]
+			if beta {
+				p.Param = "session.input_audio_transcription." + p.Param
+			} else {
+				p.Param = "session.audio.input.transcription." + p.Param
 			}
 			return c, p
 		}

@@ -101,7 +101,7 @@ type Item struct {
 	text     strings.Builder
 	sent     int // bytes of text that the client has
 	said     Spoken
-	words    int // committed
+	words    int   // committed
 	through  int64 // everything before it is text or silent
 }
 

@@ -20,19 +20,34 @@ func (r *reader) wrong(path, format string, args ...any) {
 
 func isNull(raw json.RawMessage) bool { return bytes.Equal(bytes.TrimSpace(raw), []byte("null")) }
 
-// object returns the fields of an object; nil for null or what is none.
-func (r *reader) object(raw json.RawMessage, path string) map[string]json.RawMessage {
-	var fields map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &fields); err != nil || raw == nil {
+// object is one of a session, and where it stands.
+type object struct {
+	*reader
+	path   string
+	fields map[string]json.RawMessage
+}
+
+// object returns an object; one without fields for what is none.
+func (r *reader) object(raw json.RawMessage, path string) object {
+	o := object{reader: r, path: path}
+	if err := json.Unmarshal(raw, &o.fields); err != nil || raw == nil {
 		r.wrong(path, "want an object")
-		return nil
 	}
-	return fields
+	return o
+}
+
+// within returns an object in an object. there is false where it is left out, and null says that it is null.
+func (o object) within(name string) (inner object, there, null bool) {
+	raw, there := o.fields[name]
+	if !there || isNull(raw) {
+		return object{reader: o.reader}, there, there
+	}
+	return o.object(raw, o.path+"."+name), true, false
 }
 
 // field reads a value of a type into dst, if the field is there; null makes it what usual is.
-func field[T any](r *reader, fields map[string]json.RawMessage, path, name, want string, usual T, dst *T) {
-	raw, there := fields[name]
+func field[T any](o object, name, want string, usual T, dst *T) {
+	raw, there := o.fields[name]
 	switch {
 	case !there:
 	case isNull(raw):
@@ -40,7 +55,7 @@ func field[T any](r *reader, fields map[string]json.RawMessage, path, name, want
 	default:
 		var v T
 		if err := json.Unmarshal(raw, &v); err != nil {
-			r.wrong(path+"."+name, "want %s", want)
+			o.wrong(o.path+"."+name, "want %s", want)
 			return
 		}
 		*dst = v
@@ -48,11 +63,11 @@ func field[T any](r *reader, fields map[string]json.RawMessage, path, name, want
 }
 
 // word reads one of some words.
-func (r *reader) word(fields map[string]json.RawMessage, path, name, usual string, words []string, dst *string) {
+func (o object) word(name, usual string, words []string, dst *string) {
 	was := *dst
-	field(r, fields, path, name, "a string", usual, dst)
+	field(o, name, "a string", usual, dst)
 	if *dst != was && *dst != usual && !slices.Contains(words, *dst) {
-		r.wrong(path+"."+name, "%q is none of %s", short(*dst), strings.Join(words, ", "))
+		o.wrong(o.path+"."+name, "%q is none of %s", short(*dst), strings.Join(words, ", "))
 	}
 }
 
@@ -66,128 +81,117 @@ func short(text string) string {
 }
 
 // nested reads a session of the GA dialect.
-func (r *reader) nested(c *Config, fields map[string]json.RawMessage) {
+func nested(c *Config, session object) {
 	kind := "transcription"
-	if r.word(fields, "session", "type", kind, nil, &kind); r.problem != nil {
-		r.problem.Message = "session.type: want transcription"
+	if session.word("type", kind, nil, &kind); session.problem != nil {
+		session.problem.Message = "session.type: want transcription"
 	}
-	r.include(c, fields)
-	audio, there := fields["audio"]
-	if !there || isNull(audio) {
+	include(c, session)
+	audio, there, null := session.within("audio")
+	if !there || null {
 		return
 	}
-	in, there := r.object(audio, "session.audio")["input"]
-	if !there || isNull(in) {
+	input, there, null := audio.within("input")
+	if !there || null {
 		return
 	}
-	const path = "session.audio.input"
-	input := r.object(in, path)
-	if raw, there := input["format"]; there {
-		r.format(c, raw, path+".format")
-	}
-	r.transcription(c, input, path, "transcription")
-	r.noise(c, input, path, "noise_reduction")
-	r.detection(c, input, path)
+	format(c, input)
+	transcription(c, input, "transcription")
+	noise(c, input, "noise_reduction")
+	detection(c, input)
 }
 
 // flat reads a session of the beta dialect.
-func (r *reader) flat(c *Config, fields map[string]json.RawMessage) {
-	const path = "session"
-	r.include(c, fields)
+func flat(c *Config, session object) {
+	include(c, session)
 	name, formats := "", betaFormats()
-	field(r, fields, path, "input_audio_format", "a string", "pcm16", &name)
+	field(session, "input_audio_format", "a string", "pcm16", &name)
 	if f, known := formats[name]; known {
 		c.Format = f
 	} else if name != "" {
-		r.wrong(path+".input_audio_format", "%q is none of pcm16, g711_ulaw, g711_alaw", short(name))
+		session.wrong(session.path+".input_audio_format", "%q is none of pcm16, g711_ulaw, g711_alaw", short(name))
 	}
-	r.transcription(c, fields, path, "input_audio_transcription")
-	r.noise(c, fields, path, "input_audio_noise_reduction")
-	r.detection(c, fields, path)
+	transcription(c, session, "input_audio_transcription")
+	noise(c, session, "input_audio_noise_reduction")
+	detection(c, session)
 }
 
-func (r *reader) include(c *Config, fields map[string]json.RawMessage) {
-	field(r, fields, "session", "include", "a list of strings", nil, &c.Include)
+func include(c *Config, session object) {
+	field(session, "include", "a list of strings", nil, &c.Include)
 	for _, name := range c.Include {
 		if name != logprobs {
-			r.wrong("session.include", "%q is not %s", short(name), logprobs)
+			session.wrong(session.path+".include", "%q is not %s", short(name), logprobs)
 		}
 	}
 }
 
-func (r *reader) format(c *Config, raw json.RawMessage, path string) {
-	if isNull(raw) {
+func format(c *Config, input object) {
+	o, there, null := input.within("format")
+	switch {
+	case !there:
+		return
+	case null:
 		c.Format = Format{typePCM, usualRate}
 		return
 	}
-	fields, f := r.object(raw, path), c.Format
-	r.word(fields, path, "type", typePCM, []string{typePCM, typePCMU, typePCMA}, &f.Type)
-	if f.Type != c.Format.Type {
-		f.Rate = 0
+	f := c.Format
+	if o.word("type", typePCM, []string{typePCM, typePCMU, typePCMA}, &f.Type); f.Type != c.Format.Type {
+		f.Rate = usualRate
 	}
-	if f.Type != typePCM {
+	if f.Type == typePCM {
+		if field(o, "rate", "a number", usualRate, &f.Rate); f.Rate < leastRate || f.Rate > highestRate {
+			o.wrong(o.path+".rate", "want %d to %d Hz", leastRate, highestRate)
+		}
+	} else {
 		rate := telephoneRate
-		if field(r, fields, path, "rate", "a number", rate, &rate); rate != telephoneRate {
-			r.wrong(path+".rate", "%s has %d Hz", f.Type, telephoneRate)
+		if field(o, "rate", "a number", rate, &rate); rate != telephoneRate {
+			o.wrong(o.path+".rate", "%s has %d Hz", f.Type, telephoneRate)
 		}
 		f.Rate = 0
-	} else {
-		if field(r, fields, path, "rate", "a number", usualRate, &f.Rate); f.Rate == 0 && fields["rate"] == nil {
-			f.Rate = usualRate
-		}
-		if f.Rate < leastRate || f.Rate > highestRate {
-			r.wrong(path+".rate", "want %d to %d Hz", leastRate, highestRate)
-		}
 	}
 	c.Format = f
 }
 
-func (r *reader) transcription(c *Config, from map[string]json.RawMessage, path, name string) {
-	raw, there := from[name]
-	if !there {
-		return
-	}
-	if isNull(raw) {
+func transcription(c *Config, from object, name string) {
+	o, there, null := from.within(name)
+	if null {
 		c.Transcription = nil
+	}
+	if !there || null {
 		return
 	}
-	path += "." + name
 	t := Transcription{Model: NameDefault, Keywords: []string{}}
 	if c.Transcription != nil {
 		t = *c.Transcription
 	}
-	fields := r.object(raw, path)
-	field(r, fields, path, "model", "a string", NameDefault, &t.Model)
-	field(r, fields, path, "language", "a string", "", &t.Language)
-	field(r, fields, path, "languages", "a list of strings", nil, &t.Languages)
-	field(r, fields, path, "keywords", "a list of strings", []string{}, &t.Keywords)
-	field(r, fields, path, "prompt", "a string", nil, &t.Prompt)
-	field(r, fields, path, "delay", "a string", nil, &t.Delay)
+	field(o, "model", "a string", NameDefault, &t.Model)
+	field(o, "language", "a string", "", &t.Language)
+	field(o, "languages", "a list of strings", nil, &t.Languages)
+	field(o, "keywords", "a list of strings", []string{}, &t.Keywords)
+	field(o, "prompt", "a string", nil, &t.Prompt)
+	field(o, "delay", "a string", nil, &t.Delay)
 	if t.Delay != nil {
 		if _, known := delays()[*t.Delay]; !known {
-			r.wrong(path+".delay", "%q is none of minimal, low, medium, high, xhigh", short(*t.Delay))
+			o.wrong(o.path+".delay", "%q is none of minimal, low, medium, high, xhigh", short(*t.Delay))
 		}
 	}
 	c.Transcription = &t
 }
 
-func (r *reader) noise(c *Config, from map[string]json.RawMessage, path, name string) {
-	raw, there := from[name]
-	if !there {
-		return
-	}
-	if isNull(raw) {
+func noise(c *Config, from object, name string) {
+	o, there, null := from.within(name)
+	if null {
 		c.Noise = nil
+	}
+	if !there || null {
 		return
 	}
-	path += "." + name
 	n := Noise{Type: "near_field"}
 	if c.Noise != nil {
 		n = *c.Noise
 	}
-	fields := r.object(raw, path)
-	r.word(fields, path, "type", "near_field", []string{"near_field", "far_field"}, &n.Type)
-	field(r, fields, path, "strength", "a number", nil, &n.Strength)
+	o.word("type", "near_field", []string{"near_field", "far_field"}, &n.Type)
+	field(o, "strength", "a number", nil, &n.Strength)
 	c.Noise = &n
 }
 
@@ -197,51 +201,53 @@ const (
 	mostSilence = 60_000
 )
 
-func (r *reader) detection(c *Config, from map[string]json.RawMessage, path string) {
-	raw, there := from["turn_detection"]
-	if !there {
-		return
-	}
-	c.chosen = true
-	if isNull(raw) {
+func detection(c *Config, from object) {
+	o, there, null := from.within("turn_detection")
+	c.chosen = c.chosen || there
+	if null {
 		c.Detection = nil
+	}
+	if !there || null {
 		return
 	}
-	path += ".turn_detection"
-	fields := r.object(raw, path)
-	kind := serverVAD
+	kind := bySilence
 	if c.Detection != nil {
 		kind = c.Detection.Type
 	}
-	r.word(fields, path, "type", serverVAD, []string{serverVAD, semanticVAD}, &kind)
+	o.word("type", bySilence, []string{bySilence, bySentence}, &kind)
 	var t TurnDetection
 	switch {
 	case c.Detection != nil && c.Detection.Type == kind:
 		t = *c.Detection
-	case kind == semanticVAD:
-		t = TurnDetection{Type: semanticVAD, Eagerness: "auto"}
+	case kind == bySentence:
+		t = TurnDetection{Type: bySentence, Eagerness: "auto"}
 	default:
 		t = *serverDetection()
 	}
-	if kind == semanticVAD {
-		r.word(fields, path, "eagerness", "auto", []string{"low", "medium", "high", "auto"}, &t.Eagerness)
+	if kind == bySentence {
+		o.word("eagerness", "auto", []string{"low", "medium", "high", "auto"}, &t.Eagerness)
 	} else {
-		usual := serverDetection()
-		field(r, fields, path, "threshold", "a number", usual.Threshold, &t.Threshold)
-		field(r, fields, path, "prefix_padding_ms", "a whole number", usual.PrefixMS, &t.PrefixMS)
-		field(r, fields, path, "silence_duration_ms", "a whole number", usual.SilenceMS, &t.SilenceMS)
-		if v := *t.Threshold; math.IsNaN(v) || v < 0 || v > 1 {
-			r.wrong(path+".threshold", "want 0 to 1")
-		}
-		if v := *t.PrefixMS; v < 0 || v > mostPadding {
-			r.wrong(path+".prefix_padding_ms", "want 0 to %d", mostPadding)
-		}
-		if v := *t.SilenceMS; v < 0 || v > mostSilence {
-			r.wrong(path+".silence_duration_ms", "want 0 to %d", mostSilence)
-		}
+		o.silence(&t)
 	}
-	field(r, fields, path, "create_response", "true or false", nil, &t.Create)
-	field(r, fields, path, "interrupt_response", "true or false", nil, &t.Interrupt)
-	field(r, fields, path, "idle_timeout_ms", "a whole number", nil, &t.IdleTimeoutMS)
+	field(o, "create_response", "true or false", nil, &t.Create)
+	field(o, "interrupt_response", "true or false", nil, &t.Interrupt)
+	field(o, "idle_timeout_ms", "a whole number", nil, &t.IdleTimeoutMS)
 	c.Detection = &t
+}
+
+// silence reads how a pause ends a turn.
+func (o object) silence(t *TurnDetection) {
+	usual := serverDetection()
+	field(o, "threshold", "a number", usual.Threshold, &t.Threshold)
+	field(o, "prefix_padding_ms", "a whole number", usual.PrefixMS, &t.PrefixMS)
+	field(o, "silence_duration_ms", "a whole number", usual.SilenceMS, &t.SilenceMS)
+	if v := *t.Threshold; math.IsNaN(v) || v < 0 || v > 1 {
+		o.wrong(o.path+".threshold", "want 0 to 1")
+	}
+	if v := *t.PrefixMS; v < 0 || v > mostPadding {
+		o.wrong(o.path+".prefix_padding_ms", "want 0 to %d", mostPadding)
+	}
+	if v := *t.SilenceMS; v < 0 || v > mostSilence {
+		o.wrong(o.path+".silence_duration_ms", "want 0 to %d", mostSilence)
+	}
 }

@@ -39,13 +39,18 @@ type Session struct {
 	closed  bool
 	// finishing says that messages are not taken any more.
 	finishing bool
-	woken   bool // a timer will search for turns again
-	owed    error
-	behind  time.Time
+	woken     bool // a timer will search for turns again
+	owed      error
+	behind    time.Time
 }
 
-// ID is that of the session.
-func (s *Session) ID() string { return s.id }
+// dialect names the dialect, for logs and metrics. The caller holds the lock, or is alone.
+func (s *Session) dialect() string {
+	if s.machine.Beta() {
+		return "beta"
+	}
+	return "ga"
+}
 
 // changed wakes whoever waits for something. The caller holds the lock.
 func (s *Session) changed() {
@@ -219,10 +224,7 @@ func (s *Session) failed(it *Item, why error) {
 func (s *Session) Close(outcome string, code scout.Code) {
 	s.mu.Lock()
 	s.closed = true
-	dialect, length, items := "ga", s.machine.Length(), s.machine.Items
-	if s.machine.Beta() {
-		dialect = "beta"
-	}
+	dialect, length, items := s.dialect(), s.machine.Length(), s.machine.Items
 	s.mu.Unlock()
 	s.end()
 	s.ended.Wait()

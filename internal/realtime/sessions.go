@@ -64,10 +64,7 @@ func New(o Options) *Sessions {
 		sessions: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_realtime_sessions_total", Help: "Realtime sessions that ended, by dialect and outcome: closed by the client, expired, invalid, slow, stopped with the daemon, or failed.",
 		}, []string{"dialect", "outcome"})),
-		text: observe.Register(scope, metric.NewHistogramVec(metric.HistogramOpts{
-			Name: "scout_commit_to_text_seconds", Help: "Time from the end of a stretch of speech to its complete text, by surface.",
-			Buckets: []float64{0.025, 0.05, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2, 5, 10, 60},
-		}, []string{"surface"})),
+		text: observe.CommitToText(scope),
 		open: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_realtime_sessions", Help: "Realtime sessions that are open.",
 		})),
@@ -122,7 +119,7 @@ func (s *Sessions) Open(o Order) (*Session, error) {
 	one.ended.Go(func() { // ends with Close
 		one.work(ctx)
 	})
-	attributes := []any{slog.String("session", one.id), slog.Bool("beta", o.Beta)}
+	attributes := []any{slog.String("session", one.id), slog.String("dialect", one.dialect())}
 	if o.Client != "" {
 		attributes = append(attributes, slog.String("client", o.Client))
 	}

@@ -20,10 +20,11 @@ const (
 	beginsAfter = 60 * time.Millisecond
 	// steadyAfter is how long no new word came, where the level does not tell the end of a turn.
 	steadyAfter = 2 * time.Second
-	// afterSentence is the pause behind the end of a sentence that ends a turn of semantic_vad.
-	afterSentence = 300 * time.Millisecond
+	// hearsPause is how much of a pause the engine must have heard, and hearsWithin how long the end of a turn waits for that: what is spoken
+	// softly, the level does not tell.
+	hearsPause, hearsWithin = 250 * time.Millisecond, time.Second
 	// lowest is the least level of a background, in dBFS: what is quieter is not decoded either.
-	lowest = -75.0
+	lowest = -75
 )
 
 // Detection is how turns are found.
@@ -32,8 +33,8 @@ type Detection struct {
 	Threshold float64
 	// Prefix is how far the start of a turn moves back, Silence the pause that ends it.
 	Prefix, Silence time.Duration
-	// Sentences shortens Silence where the text so far ends a sentence.
-	Sentences bool
+	// AfterSentence takes the place of Silence where the text so far ends a sentence; 0 for never.
+	AfterSentence time.Duration
 }
 
 // Spoken is what is known of the words of an open item. Positions are frames at 16 kHz since the session began.
@@ -115,12 +116,12 @@ func (t *Turns) Hear(to int64, level float64, least int64, said Spoken) (change 
 // ends reports whether the open turn ends here.
 func (t *Turns) ends(to int64, said Spoken) bool {
 	silence := t.how.Silence
-	if t.how.Sentences && said.Ends {
-		silence = min(silence, afterSentence)
+	if t.how.AfterSentence > 0 && said.Ends {
+		silence = t.how.AfterSentence
 	}
-	quiet := to - max(t.loud, said.Last)
-	if t.wasLoud && quiet >= framesOf(silence) {
-		return true
+	pause := max(t.loud, said.Last)
+	if quiet := to - pause; t.wasLoud && quiet >= framesOf(silence) {
+		return said.Heard-pause >= framesOf(min(silence, hearsPause)) || quiet >= framesOf(silence+hearsWithin)
 	}
 	return said.Heard-max(said.Last, t.began) >= framesOf(max(steadyAfter, 2*silence))
 }
@@ -130,7 +131,7 @@ func (t *Turns) Close() { t.began, t.loud, t.wasLoud, t.run = -1, 0, false, 0 }
 
 // limit is the level above which somebody may speak.
 func (t *Turns) limit() float64 {
-	return max(lowest, t.floor.quietest()) + leastAbove + (mostAbove-leastAbove)*t.how.Threshold
+	return t.floor.quietest() + leastAbove + (mostAbove-leastAbove)*t.how.Threshold
 }
 
 // framesOf is how many frames at 16 kHz a time has.
@@ -167,15 +168,24 @@ func (f *floor) add(level float64) {
 	f.bins[bin]++
 }
 
-// quietest is the level below which a tenth of the last levels lies.
+// quietest is the level below which a tenth of the last levels lies. Those below the lowest do not count, as long as they are the smaller half:
+// silence that a program inserts tells nothing of the room.
 func (f *floor) quietest() float64 {
-	left := (len(f.recent) + 9) / 10
-	for bin, n := range f.bins {
-		if left -= n; left <= 0 {
+	const lowestBin = int(2 * (lowest + 100))
+	there := len(f.recent)
+	for _, n := range f.bins[:lowestBin] {
+		there -= n
+	}
+	if 2*there <= len(f.recent) {
+		return lowest
+	}
+	left := (there + 9) / 10
+	for bin := lowestBin; bin < floorBins; bin++ {
+		if left -= f.bins[bin]; left <= 0 {
 			return float64(bin)/2 - 100
 		}
 	}
-	return 0
+	return lowest
 }
 
 // levels makes levels of samples.
@@ -200,3 +210,18 @@ func (l *levels) add(sample float32) (level float64, full bool) {
 
 // Begin opens a turn of which the words are known before the levels.
 func (t *Turns) Begin(at int64) { t.began, t.loud, t.wasLoud = at, at, t.run > 0 }
+
+// Levels are the levels of samples at 16 kHz as Hear takes them, one for each hop of HopFrames.
+func Levels(samples []float32) []float64 {
+	var all []float64
+	var l levels
+	for _, v := range samples {
+		if level, full := l.add(v); full {
+			all = append(all, level)
+		}
+	}
+	return all
+}
+
+// HopFrames is how many frames a hop has.
+const HopFrames = hopFrames

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -146,7 +147,7 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 		return err
 	}
 	defer release()
-	aside := false
+	broke := false
 	live, err := speech.NewLive(s.of.options.Scope, s.of.options.Failures, r.Engine, speech.LiveOptions{
 		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Recorded: stretch{s.tape, it.Start}, Client: cmp.Or(s.client, "owner"),
 		Ease: s.of.options.Ease, Commit: ruleOf(it.Delay),
@@ -154,7 +155,8 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 			s.with(func(m *Machine) { m.Guess(it, p.Words, p.To, time.Now()) })
 		},
 		Committed: func(c speech.LiveCommitted) {
-			aside = aside || len(c.SetAside) > 0
+			// Where the model found no words although it should have, nobody can tell what was said; audio that ends the engine is another matter.
+			broke = broke || slices.ContainsFunc(c.SetAside, func(a scout.SetAside) bool { return a.Code != scout.CodeTextLost })
 			s.with(func(m *Machine) {
 				m.Through(it, c.Through)
 				m.Add(it, c.Text, c.Words, c.Through, time.Now())
@@ -188,7 +190,7 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 	if err != nil {
 		return err
 	}
-	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && aside)
+	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && broke)
 	return nil
 }
 
@@ -268,7 +270,9 @@ func (s *Session) why() error {
 
 // late is what health says about the session; empty if nothing.
 func (s *Session) late() string {
-	s.mu.Lock()
+	if !s.mu.TryLock() { // a disk that hangs keeps a session, and not who asks for health
+		return ""
+	}
 	defer s.mu.Unlock()
 	switch {
 	case s.behind.IsZero() || time.Since(s.behind) < lateAfter:

@@ -1,0 +1,134 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/bench/service"
+	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/speech"
+)
+
+type benchRealtimeOptions struct {
+	cli.RecognizerOptions
+	json     bool
+	delays   []string
+	sessions int
+	length   time.Duration
+}
+
+func newRealtimeCommand(a *app) *cobra.Command {
+	var o benchRealtimeOptions
+	cmd := &cobra.Command{
+		Use:   "realtime DIR",
+		Short: "Measure realtime sessions",
+		Long: `Starts a daemon of its own and sends it speech by the protocol of /v1/realtime,
+at the rate of speech: one session for each delay, then --sessions at once,
+while a recording goes on. DIR is a folder as for scout-bench transcribe. Linux
+only.
+
+It prints how old words are when they come, how long the text of an item takes
+after its end, how far sessions fall behind, and whether the recording is whole.
+It fails if a bound is not met: 300 ms for the text of an item of one session
+(p95), 2 s behind for sessions at once, and every frame of the recording.`,
+		Example: `  scout-bench realtime speech/
+  scout-bench realtime speech/ --delay minimal,high --sessions 0 --length 5m`,
+		Args: cli.WrongArgs(cobra.ExactArgs(1)),
+		RunE: func(cmd *cobra.Command, args []string) error { return benchRealtime(cmd.Context(), a, o, args[0]) },
+	}
+	flags := cmd.Flags()
+	o.Bind(cmd)
+	cli.JSONFlag(cmd, &o.json)
+	flags.StringSliceVar(&o.delays, "delay", []string{"minimal", "low", "medium", "high"}, "delays to measure, separated by commas")
+	flags.IntVar(&o.sessions, "sessions", 8, "how many sessions at once, 0 for none")
+	flags.DurationVar(&o.length, "length", time.Minute, "how much speech a session gets")
+	return cmd
+}
+
+// Bounds of realtime sessions.
+const (
+	completedWithin = 300 * time.Millisecond
+	behindWithin    = 2 * time.Second
+)
+
+func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir string) error {
+	if o.sessions < 0 || o.length < time.Second {
+		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--sessions must not be negative, and --length at least 1s"))
+	}
+	entries, r, err := openBench(ctx, a, o.RecognizerOptions, dir, nil)
+	if err != nil {
+		return err
+	}
+	stretches, err := gather(ctx, a, dir, entries, o.length)
+	if err == nil {
+		stretches[0].samples = stretches[0].samples[:min(len(stretches[0].samples), int(o.length.Seconds()*scout.EngineSampleRateHz))]
+		err = stretches[0].pass(ctx, speech.New(a.Scope, a.Failures, r.Engine), speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: "en", Trait: r.Trait()})
+	}
+	r.Close() // the daemon has its own engine
+	if err != nil {
+		return err
+	}
+	models, _, err := a.Settings.ModelsDir()
+	if err != nil {
+		return err
+	}
+	show := cli.NewConsole(a.Std.Err, false)
+	defer show.Clear()
+	found, err := service.MeasureRealtime(ctx, service.RealtimeOptions{
+		Options: service.Options{Program: a.Settings.Scout(), Models: models, Model: r.Model.ID, Speech: stretches[0].samples, Progress: show.Draw},
+		Words:   stretches[0].words, Delays: o.delays, Sessions: o.sessions,
+	})
+	if err != nil {
+		return err
+	}
+	show.Clear()
+	if o.json {
+		encoder := json.NewEncoder(a.Std.Out)
+		encoder.SetIndent("", "  ")
+		if err := encoder.Encode(found); err != nil {
+			return err
+		}
+	} else if err := writeRealtime(a, &found); err != nil {
+		return err
+	}
+	return judgeRealtime(&found)
+}
+
+func writeRealtime(a *app, found *service.Realtime) error {
+	w := tabwriter.NewWriter(a.Std.Out, 0, 0, 2, ' ', 0)
+	for _, one := range found.Alone {
+		fmt.Fprintf(w, "delay %s\tage of words p50 %.0f, p95 %.0f ms\t%d of %d words\ttext of an item p95 %.0f ms, n %d\n",
+			one.Delay, one.Age.P50, one.Age.P95, one.Words, one.Known, one.Completed.P95, one.Completed.Count)
+	}
+	if t := found.Together; t != nil {
+		fmt.Fprintf(w, "%d sessions at once\tbehind at most %.0f ms\t%d refused\ttext of an item p95 %.0f ms, n %d\n", t.Sessions, t.Behind.Max, t.Refused, t.Completed.P95, t.Completed.Count)
+		fmt.Fprintf(w, "recording meanwhile\t%d frames, at least %d\t%d wrong\t%d gaps\n", t.Recording.Frames, t.Recording.Least, t.Recording.Wrong, t.Recording.Gaps)
+	}
+	return w.Flush()
+}
+
+// judgeRealtime returns what is not as it should be.
+func judgeRealtime(found *service.Realtime) error {
+	limit := float64(completedWithin.Milliseconds())
+	for _, one := range found.Alone {
+		if one.Completed.Count == 0 || one.Completed.P95 > limit {
+			return scout.Errorf(scout.CodeInternal, "delay %s: the text of an item takes %.0f ms (p95 of %d), and may take %.0f", one.Delay, one.Completed.P95, one.Completed.Count, limit)
+		}
+	}
+	t := found.Together
+	switch {
+	case t == nil:
+	case t.Behind.Max > float64(behindWithin.Milliseconds()):
+		return scout.Errorf(scout.CodeInternal, "%d sessions at once: the last text comes %.0f ms after the sound", t.Sessions, t.Behind.Max)
+	case t.Recording.Wrong > 0 || t.Recording.Gaps > 0 || t.Recording.Frames < t.Recording.Least:
+		return scout.Errorf(scout.CodeInternal, "the recording meanwhile is not whole: %+v", t.Recording)
+	}
+	return nil
+}
