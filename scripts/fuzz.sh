@@ -15,3 +15,5 @@ grep -rlE '\brapid\.Check\(' --include='*.go' . | xargs -n1 dirname | sed 's|/jo
   echo "== $package ($checks times)"
   go test -count=1 -timeout 2h "$package" -rapid.checks="$checks"
 done
+echo "== ./internal/realtime TestRandomOrders (10000 orders)"
+SCOUT_REALTIME_ORDERS=10000 go test ./internal/realtime -count=1 -run '^TestRandomOrders$'

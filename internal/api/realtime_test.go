@@ -15,10 +15,10 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
-	"github.com/scout-speech/scout/internal/browser/browsertest"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/realtime"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // transcribing has a server make text of realtime sessions, by a model of the tests.
@@ -33,7 +33,7 @@ func transcribing(s *served) {
 			return nil
 		},
 		Borrow: func(context.Context, realtime.Ask) (realtime.Recognizer, func(), error) {
-			return realtime.Recognizer{Model: "a", Engine: browsertest.Model{}, Known: "en"}, func() {}, nil
+			return realtime.Recognizer{Model: "a", Engine: speechtest.Model{}, Known: "en"}, func() {}, nil
 		},
 	})
 }
@@ -100,7 +100,7 @@ func TestARealtimeSession(t *testing.T) {
 	}
 	tells(t, conn, `{"type":"session.update","session":{"audio":{"input":{"turn_detection":null,"format":{"type":"audio/pcm","rate":16000}}}}}`)
 	nextOf(t, conn, "updated")
-	tells(t, conn, `{"type":"input_audio_buffer.append","audio":"`+sixteen(browsertest.Sound(0, 10*browsertest.WordFrames))+`"}`)
+	tells(t, conn, `{"type":"input_audio_buffer.append","audio":"`+sixteen(speechtest.Sound(0, 10*speechtest.WordFrames))+`"}`)
 	tells(t, conn, `{"type":"input_audio_buffer.commit"}`)
 	nextOf(t, conn, "committed")
 	if got := nextOf(t, conn, "completed"); got["usage"] == nil || got["languages"] == nil {

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/api"
 	"github.com/scout-speech/scout/internal/api/openai"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/realtime"
