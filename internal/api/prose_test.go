@@ -200,7 +200,7 @@ func named(t *testing.T) map[string]bool {
 			return err
 		}
 		text, err := os.ReadFile(path)
-		for _, word := range regexp.MustCompile(`"([a-z]+(?:_[a-z0-9]+)+)[",.]`).FindAllStringSubmatch(string(text), -1) {
+		for _, word := range regexp.MustCompile(`["./]([a-z]+(?:_[a-z0-9]+)+)\b`).FindAllStringSubmatch(string(text), -1) {
 			words[word[1]] = true
 		}
 		return err
