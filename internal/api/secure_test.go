@@ -2,7 +2,6 @@ package api_test
 
 import (
 	"bufio"
-	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
@@ -62,8 +61,15 @@ func (s *served) transport(h2 bool) *http.Transport {
 	return transport
 }
 
+// overAnswer is an answer over TLS.
+type overAnswer struct {
+	answer
+	Proto   string
+	cookies []*http.Cookie
+}
+
 // over sends a request over TLS.
-func (s *served) over(h2 bool, method, path, body string, headers ...string) (*http.Response, string) {
+func (s *served) over(h2 bool, method, path, body string, headers ...string) (overAnswer, string) {
 	s.t.Helper()
 	request, err := http.NewRequestWithContext(s.t.Context(), method, "https://"+s.address+path, strings.NewReader(body))
 	if err != nil {
@@ -80,7 +86,7 @@ func (s *served) over(h2 bool, method, path, body string, headers ...string) (*h
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		s.t.Fatal(err)
 	}
-	return response, string(data)
+	return overAnswer{answer{response.StatusCode, response.Header}, response.Proto, response.Cookies()}, string(data)
 }
 
 // HTTP/1.1 and HTTP/2 over TLS, and plain HTTP at the same port, answer the same.
@@ -130,7 +136,7 @@ func TestSessionsOverTLS(t *testing.T) {
 	c := serve(t, overTLSToo)
 	for _, h2 := range []bool{false, true} {
 		got, _ := c.over(h2, "POST", "/api/v1/session", "", bearer(c.key)...)
-		cookies := got.Cookies()
+		cookies := got.cookies
 		if got.StatusCode != http.StatusNoContent || len(cookies) != 1 || !cookies[0].Secure || !cookies[0].HttpOnly || cookies[0].SameSite != http.SameSiteStrictMode {
 			t.Fatalf("%d %+v", got.StatusCode, cookies)
 		}
@@ -141,8 +147,8 @@ func TestSessionsOverTLS(t *testing.T) {
 		if got, _ := c.over(h2, "GET", "/api/v1/status", "", append(cookie, "Origin", "https://evil.test")...); got.StatusCode != http.StatusForbidden {
 			t.Errorf("of another page: %d", got.StatusCode)
 		}
-		if got, _ := c.over(h2, "DELETE", "/api/v1/session", "", cookie...); !got.Cookies()[0].Secure {
-			t.Errorf("removing it: %+v", got.Cookies())
+		if got, _ := c.over(h2, "DELETE", "/api/v1/session", "", cookie...); !got.cookies[0].Secure {
+			t.Errorf("removing it: %+v", got.cookies)
 		}
 	}
 	got, _ := c.ask("POST", "/api/v1/session", "", bearer(c.key)...)
@@ -156,9 +162,7 @@ func TestEventStreamsOverTLS(t *testing.T) {
 	t.Parallel()
 	c := serve(t, overTLS)
 	for _, h2 := range []bool{false, true} {
-		ctx, cancel := context.WithCancel(t.Context())
-		defer cancel()
-		request, err := http.NewRequestWithContext(ctx, http.MethodGet, "https://"+c.address+"/api/v1/events", http.NoBody)
+		request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "https://"+c.address+"/api/v1/events", http.NoBody)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -167,7 +171,7 @@ func TestEventStreamsOverTLS(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer response.Body.Close() //nolint:errcheck // the test is over
+		t.Cleanup(func() { _ = response.Body.Close() }) // the test is over
 		lines := bufio.NewScanner(response.Body)
 		if !lines.Scan() || lines.Text() != ": ok" {
 			t.Fatalf("the stream begins with %q", lines.Text())
@@ -249,7 +253,7 @@ func TestConnectionsThatSayNothing(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close() }() // the test is over
+		t.Cleanup(func() { _ = conn.Close() }) // the test is over
 		if i%3 > 0 {
 			_, err = conn.Write([]byte{0x16, 3, 1}[:i%3]) // the beginning of a handshake
 		}
@@ -278,7 +282,7 @@ func TestStoppingWithSilentConnections(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer func() { _ = conn.Close() }() // the test is over
+		t.Cleanup(func() { _ = conn.Close() }) // the test is over
 	}
 	if got, _ := c.over(true, "GET", "/livez", ""); got.StatusCode != http.StatusOK {
 		t.Fatal(got.StatusCode)
@@ -290,11 +294,11 @@ func TestStoppingWithSilentConnections(t *testing.T) {
 func TestAWebSocketOverTLS(t *testing.T) {
 	t.Parallel()
 	c := serve(t, overTLS, listening())
-	conn, response, err := websocket.Dial(t.Context(), "wss://"+c.address+"/api/v1/live", &websocket.DialOptions{
+	conn, _, err := websocket.Dial(t.Context(), "wss://"+c.address+"/api/v1/live", &websocket.DialOptions{ //nolint:bodyclose // it is that of a WebSocket
 		Subprotocols: []string{v1.LiveProtocol, v1.KeyProtocol + c.key}, HTTPClient: &http.Client{Transport: c.transport(false)},
 	})
 	if err != nil {
-		t.Fatalf("%v %+v", err, response)
+		t.Fatal(err)
 	}
 	defer func() { _ = conn.CloseNow() }() // the test is over
 	if err := conn.Write(t.Context(), websocket.MessageText, []byte(`{"type":"start","format":{"sample_rate":16000,"channels":1,"sample_format":"s16"}}`)); err != nil {

@@ -73,7 +73,8 @@ func Open(o Options) (*Keeper, error) {
 			Name: "scout_tls_certificate_expiry_timestamp_seconds", Help: "When the certificate that clients are shown ends, in Unix time; 0 without one.",
 		})),
 	}
-	return k, k.Look()
+	err := k.Look()
+	return k, err
 }
 
 // Folders are those whose files matter. Look is to be called when something in them has changed.

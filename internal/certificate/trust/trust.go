@@ -188,8 +188,11 @@ type database struct{ browser, path string }
 func (m Machine) databases() []database {
 	var found []database
 	for _, where := range []struct{ browser, pattern string }{
-		{"Chromium, Chrome", ".pki/nssdb"}, {"Chromium (snap)", "snap/chromium/current/.pki/nssdb"},
-		{"Firefox", ".mozilla/firefox/*"}, {"Firefox", ".config/mozilla/firefox/*"}, {"Firefox (snap)", "snap/firefox/common/.mozilla/firefox/*"},
+		{"Chromium, Chrome", ".pki/nssdb"},
+		{"Chromium (snap)", "snap/chromium/current/.pki/nssdb"},
+		{"Firefox", ".mozilla/firefox/*"},
+		{"Firefox", ".config/mozilla/firefox/*"},
+		{"Firefox (snap)", "snap/firefox/common/.mozilla/firefox/*"},
 		{"Firefox (flatpak)", ".var/app/org.mozilla.firefox/.mozilla/firefox/*"},
 	} {
 		folders, _ := filepath.Glob(filepath.Join(m.Home, where.pattern)) // the pattern is right

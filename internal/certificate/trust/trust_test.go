@@ -80,7 +80,7 @@ func TestPlans(t *testing.T) {
 	if got := text(m, m.Trust("ca", "/data")); !strings.Contains(got, "not the system: ") || !strings.Contains(got, "not browsers: no database") {
 		t.Errorf("a machine without anything:\n%s", got)
 	}
-	if err := os.WriteFile(filepath.Join(m.Home, ".pki/nssdb/cert9.db"), nil, 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(m.Home, ".pki", "nssdb", "cert9.db"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	if got := text(m, m.Trust("ca", "/data")); !strings.Contains(got, "certutil is missing (Debian: libnss3-tools") {
