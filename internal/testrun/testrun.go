@@ -13,8 +13,14 @@ import (
 // Beside lets n parallel tests of the package run beside each other, unless the caller of go test has given another number.
 // It is for packages whose tests wait for time to pass: go test would run one for each processor, and the processors would
 // idle. Call it first in TestMain.
-func Beside(n int) {
-	const name = "test.parallel"
+func Beside(n int) { preset("test.parallel", n) }
+
+// Rounds sets how often each property of a package is tried on random cases, where the hundred times that rapid takes by itself take long. make
+// fuzz tries them more often. Call it in TestMain, before the tests run.
+func Rounds(n int) { preset("rapid.checks", n) }
+
+// preset sets a flag that the caller of go test has not given.
+func preset(name string, n int) {
 	flag.Parse()
 	given := false
 	flag.Visit(func(f *flag.Flag) { given = given || f.Name == name })
