@@ -65,45 +65,42 @@ func refusedBodies() map[string]refusedBody {
 func TestARefusalIsSeenByWhoStillSends(t *testing.T) {
 	t.Parallel()
 	for situation, c := range refusedBodies() {
-		for name, send := range map[string]func(*testing.T, *served, refusedBody, string) (answer, string){
-			"all, then reads": func(t *testing.T, s *served, c refusedBody, key string) (answer, string) {
-				t.Helper()
-				return s.sendsAll(t, c, key, 16<<20, 0)
-			},
-			"slowly": func(t *testing.T, s *served, c refusedBody, key string) (answer, string) {
-				t.Helper()
-				return s.sendsAll(t, c, key, 2<<20, 5*time.Millisecond)
-			},
-			"Go's client": func(t *testing.T, s *served, c refusedBody, key string) (answer, string) {
-				t.Helper()
-				return s.sendsByGo(t, c, key)
-			},
-		} {
-			t.Run(situation+"/"+name, func(t *testing.T) {
-				t.Parallel()
-				s := serve(t, networked, func(s *served) {
-					s.network.KeysAlways = true
-					if c.change != nil {
-						c.change(s)
-					}
-				})
-				key := s.key
-				switch c.key {
-				case "client":
-					key = s.addKey("key_a", "client", 0)
-				case "slow":
-					key = s.addKey("key_a", "client", 1)
-					s.ask("GET", "/api/v1/version", "", bearer(key)...)
-				case "-":
-					key = ""
-				}
-				response, body := send(t, s, c, key)
-				var failure v1.ErrorBody
-				if err := json.Unmarshal([]byte(body), &failure); err != nil || failure.Error.Code != c.code || response.StatusCode < 400 || response.Header.Get(v1.HeaderCode) != string(c.code) {
-					t.Errorf("%d %s (%v), want %s", response.StatusCode, body, err, c.code)
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, networked, func(s *served) {
+				s.network.KeysAlways = true
+				if c.change != nil {
+					c.change(s)
 				}
 			})
-		}
+			key := s.key
+			switch c.key {
+			case "client":
+				key = s.addKey("key_a", "client", 0)
+			case "slow":
+				key = s.addKey("key_a", "client", 1)
+				s.ask("GET", "/api/v1/version", "", bearer(key)...)
+			case "-":
+				key = ""
+			}
+			for name, send := range map[string]func(*testing.T) (answer, string){
+				"all, then reads": func(t *testing.T) (answer, string) { t.Helper(); return s.sendsAll(t, c, key, 16<<20, 0) },
+				"slowly": func(t *testing.T) (answer, string) {
+					t.Helper()
+					return s.sendsAll(t, c, key, 2<<20, 5*time.Millisecond)
+				},
+				"Go's client": func(t *testing.T) (answer, string) { t.Helper(); return s.sendsByGo(t, c, key) },
+			} {
+				t.Run(name, func(t *testing.T) {
+					t.Parallel()
+					response, body := send(t)
+					var failure v1.ErrorBody
+					if err := json.Unmarshal([]byte(body), &failure); err != nil || failure.Error.Code != c.code || response.StatusCode < 400 || response.Header.Get(v1.HeaderCode) != string(c.code) {
+						t.Errorf("%d %s (%v), want %s", response.StatusCode, body, err, c.code)
+					}
+				})
+			}
+		})
 	}
 }
 

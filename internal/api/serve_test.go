@@ -35,10 +35,16 @@ import (
 	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 	"github.com/scout-speech/scout/internal/store/storetest"
+	"github.com/scout-speech/scout/internal/testrun"
 	"github.com/scout-speech/scout/internal/unixsocket"
 	"github.com/scout-speech/scout/internal/upload"
 	"github.com/scout-speech/scout/internal/webhook"
 )
+
+func TestMain(m *testing.M) {
+	testrun.Beside(4)
+	os.Exit(m.Run())
+}
 
 // served is a server over a folder in which nothing was recorded yet.
 type served struct {
