@@ -73,10 +73,9 @@ run: setup ## transcribe the clip in testdata/, and start the service in the bac
 	@$(BIN)/scout serve --detach
 
 .PHONY: test
-test: setup ## run all tests, with the race detector
+test: setup ## go vet, and all tests with the race detector
 	@scripts/setup.sh tests
-	@go vet ./...
-	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=off -timeout 9m ./...
+	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=all -timeout 9m ./...
 
 .PHONY: lint
 lint: ## run the pinned golangci-lint
