@@ -129,6 +129,11 @@ fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s), and try every p
 api-fuzz: setup ## ask a daemon all that its document allows, and more, EXAMPLES requests (default 50) for each operation
 	@scripts/api-fuzz.sh $(or $(EXAMPLES),50)
 
+.PHONY: acceptance
+acceptance: setup ## run other people's clients (OpenAI's SDKs, LiveKit, Pipecat, …) against a daemon and print a table (CLIENTS="curl tus" for some)
+	@scripts/setup.sh acceptance
+	@node acceptance/run.mjs $(CLIENTS)
+
 .PHONY: install
 install: setup ## install programs, models (SETUP=small: one), manual and completion below PREFIX (default: ~/.local)
 	@PREFIX='$(PREFIX)' DESTDIR='$(DESTDIR)' scripts/install.sh

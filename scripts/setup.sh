@@ -6,6 +6,8 @@
 #                               unless SETUP=small
 #   scripts/setup.sh tests      the test runner, and a third model that only tests need, unless SETUP=small
 #   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
+#   scripts/setup.sh acceptance clients of other people, which only `make acceptance` needs: of npm into acceptance/node_modules, of
+#                               Python into acceptance/python/venv. What cannot be installed is said, and is no failure
 #
 # Everything except the packages goes into .tools/ and var/ in the checkout. A second run finds everything in
 # place and takes about a second.
@@ -164,11 +166,39 @@ install_moonshine() {
   rm -rf "$parts"
 }
 
+# install_clients installs what acceptance/package-lock.json and acceptance/python/*.txt name, each once for each version of the list.
+install_clients() {
+  local list name mark
+  mark=acceptance/node_modules/.scout
+  if [ "$(cat "$mark" 2>/dev/null)" != "$(cat acceptance/package-lock.json)" ]; then
+    say "installing clients of npm into acceptance/node_modules"
+    if (cd acceptance && npm ci --silent --ignore-scripts) >"$TOOLS/acceptance-npm.log" 2>&1; then
+      cp acceptance/package-lock.json "$mark"
+    else
+      say "npm could not install them: $(tail -n 1 "$TOOLS/acceptance-npm.log")"
+    fi
+  fi
+  for list in acceptance/python/*.txt; do
+    name=$(basename "$list" .txt) mark=acceptance/python/venv/$(basename "$list" .txt)/.scout
+    if [ "$(cat "$mark" 2>/dev/null)" = "$(cat "$list")" ]; then continue; fi
+    say "installing the Python packages of $list"
+    rm -rf "acceptance/python/venv/$name"
+    if python3 -m venv "acceptance/python/venv/$name" >"$TOOLS/acceptance-$name.log" 2>&1 &&
+      "acceptance/python/venv/$name/bin/pip" install --quiet --only-binary :all: --no-deps -r "$list" >>"$TOOLS/acceptance-$name.log" 2>&1; then
+      cp "$list" "$mark"
+    else
+      say "pip could not install them: $(tail -n 1 "$TOOLS/acceptance-$name.log")"
+      rm -rf "acceptance/python/venv/$name"
+    fi
+  done
+}
+
 mkdir -p "$TOOLS/bin"
 case "${1:-}" in
   packages) install_packages ;;
   models) install_models ;;
   tests) install_go_tool gotestsum "$GOTESTSUM" && install_test_model ;;
   lint) install_go_tool golangci-lint "$GOLANGCI_LINT" ;;
-  *) fail "usage: scripts/setup.sh packages|models|tests|lint" ;;
+  acceptance) install_clients ;;
+  *) fail "usage: scripts/setup.sh packages|models|tests|lint|acceptance" ;;
 esac
