@@ -303,7 +303,7 @@ func TestNoVoiceActivityDetection(t *testing.T) {
 			}
 		}
 	}
-	ofOpenAI := strings.NewReplacer("server_vad", "", "semantic_vad", "", "vad_filter", "")
+	ofOpenAI := strings.NewReplacer("server_vad", "", "semantic_vad", "")
 	locks := map[string]bool{"go.mod": true, "go.sum": true, "package.json": true, "package-lock.json": true, "Makefile": true}
 	settings := []string{".toml", ".yaml", ".yml", ".json", ".env"}
 	err := filepath.WalkDir(".", func(path string, entry fs.DirEntry, err error) error {

@@ -333,7 +333,7 @@ func TestTheDocumentListsEverySetting(t *testing.T) {
 		t.Fatal(err)
 	}
 	listed := map[string]string{}
-	row := regexp.MustCompile("(?m)^\\| `([a-z_]+\\.[a-z_]+)` \\|.*$")
+	row := regexp.MustCompile("(?m)^\\| `([a-z_]+(?:\\.[a-z0-9_-]+)+)` \\|.*$")
 	for _, match := range row.FindAllStringSubmatch(string(content), -1) {
 		listed[match[1]] = match[0]
 	}

@@ -80,7 +80,8 @@ func OpenAI(ctx context.Context, o Options, users []int) (*OpenAIReport, error) 
 		c := h.client("")
 		defer c.close()
 		clip := wavOf(o.Speech[:min(len(o.Speech), 11*rate)])
-		if a, err := c.transcribe(ctx, clip); err != nil || !a.ok() { // the model is loaded
+		const before = 2 * 60 * rate // what any file of some minutes needs is no growth
+		if a, err := c.transcribe(ctx, wavOf(o.Speech[:min(len(o.Speech), before)])); err != nil || !a.ok() {
 			return errors.Join(err, scout.Errorf(scout.CodeInternal, "the first file got no text"))
 		}
 		var err error

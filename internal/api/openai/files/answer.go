@@ -214,7 +214,7 @@ func plainOf(t *scout.Transcript, format string) ([]byte, error) {
 	default:
 		out.WriteString(t.Text())
 	}
-	if !bytes.HasSuffix(out.Bytes(), []byte("\n")) {
+	if !bytes.HasSuffix(out.Bytes(), []byte("\n")) || format == formatVTT && len(t.Segments) == 0 { // WEBVTT and an empty line
 		out.WriteByte('\n')
 	}
 	return out.Bytes(), nil

@@ -190,7 +190,7 @@ func TestFormsOfFields(t *testing.T) {
 		"an array":       {field("timestamp_granularities", `["word"]`), field("response_format", "verbose_json"), file},
 		"numbers":        {field("timestamp_granularities[0]", "word"), field("response_format", "verbose_json"), file},
 		"the last wins":  {field("response_format", "xml"), field("response_format", "verbose_json"), field("timestamp_granularities[]", "word"), file},
-		"all the others": {field("response_format", "verbose_json"), field("timestamp_granularities[]", "word"), file, field("vad_filter", "true"), field("user", "x"), field("temperature", "0.2"), field("language", ""), field("model", "whisper-1"), field("chunking_strategy", "auto"), field("hotwords", "Zoë, Scout"), field("keywords", `["a"]`), field("languages[]", "en")},
+		"all the others": {field("response_format", "verbose_json"), field("timestamp_granularities[]", "word"), file, field("temperature_inc", "0.2"), field("user", "x"), field("temperature", "0.2"), field("language", ""), field("model", "whisper-1"), field("chunking_strategy", "auto"), field("hotwords", "Zoë, Scout"), field("keywords", `["a"]`), field("languages[]", "en")},
 	} {
 		if a := s.transcribe(parts...); a.status != http.StatusOK || object(t, a.body)["words"] == nil || object(t, a.body)["segments"] != nil {
 			t.Errorf("%s: %d %s", name, a.status, a.body)

@@ -28,6 +28,7 @@ type line struct {
 	taken   int
 	granted map[string]uint64 // when a client had its last place
 	count   uint64
+	widened time.Time     // when there was one place more
 	last    time.Time     // of the last place that was given while others waited
 	pace    time.Duration // between two of them, a moving mean
 }
@@ -113,7 +114,8 @@ func (l *line) forget(me *waiter) {
 func (l *line) further(me *waiter) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.next() == me && l.taken < mostPlaces {
+	if now := time.Now(); l.next() == me && l.taken < mostPlaces && now.Sub(l.widened) >= furtherEvery {
+		l.widened = now
 		l.take(me)
 	}
 }

@@ -17,15 +17,18 @@ func TestTheLineIsFair(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(newMetrics(observe.Scope{}))
 		order := make(chan string, 100)
+		n := 0
 		enter := func(client string) {
-			go func() { // ends with its place
+			n++
+			holds := time.Second + time.Duration(n)*time.Millisecond // one place is free at a time
+			go func() {                                              // ends with its place
 				leave, err := l.enter(context.Background(), client, time.Hour)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				order <- client
-				time.Sleep(time.Second)
+				time.Sleep(holds)
 				leave()
 			}()
 			synctest.Wait()
@@ -49,7 +52,7 @@ func TestTheLineIsFair(t *testing.T) {
 		for range 20 {
 			<-order
 		}
-		time.Sleep(time.Second) // the last ones give their places back
+		time.Sleep(time.Minute) // all places are given back
 	})
 }
 

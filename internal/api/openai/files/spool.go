@@ -40,6 +40,7 @@ type spool struct {
 	ended   bool
 	err     error // why it ended too early
 	grown   chan struct{}
+	awaited bool // somebody waits for grown
 }
 
 // newSpool makes a file in a folder.
@@ -123,8 +124,10 @@ func (s *spool) write(p []byte) error {
 
 // tell wakes those who wait for more. The caller holds mu.
 func (s *spool) tell() {
-	close(s.grown)
-	s.grown = make(chan struct{})
+	if s.awaited {
+		close(s.grown)
+		s.grown, s.awaited = make(chan struct{}), false
+	}
 }
 
 // end says that no more comes. Only the first call counts.
@@ -176,6 +179,7 @@ func (f *follower) Read(p []byte) (int, error) {
 	for {
 		s.mu.Lock()
 		there, ended, err, grown := s.written-f.at, s.ended, s.err, s.grown
+		s.awaited = s.awaited || there == 0 && !ended
 		s.mu.Unlock()
 		switch {
 		case there > 0:
