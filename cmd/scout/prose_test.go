@@ -22,7 +22,7 @@ func TestTheCommandsInProse(t *testing.T) {
 	t.Parallel()
 	root := newRootCommand(newApp(cli.Streams{}))
 	var files []string
-	for _, pattern := range []string{"../../README.md", "../../docs/*.md", "../../docs/formats/*.md", "../../docs/adr/*.md"} {
+	for _, pattern := range []string{"../../README.md", "../../docs/*.md", "../../docs/formats/*.md"} { // decisions name commands that were not chosen
 		found, err := filepath.Glob(pattern)
 		if err != nil || len(found) == 0 {
 			t.Fatalf("%s: %d files, %v", pattern, len(found), err)
