@@ -104,12 +104,12 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 func writeRealtime(a *app, found *service.Realtime) error {
 	w := tabwriter.NewWriter(a.Std.Out, 0, 0, 2, ' ', 0)
 	for _, one := range found.Alone {
-		fmt.Fprintf(w, "delay %s\tage of words p50 %.0f, p95 %.0f ms\t%d of %d words\ttext of an item p95 %.0f ms, n %d\n",
+		_, _ = fmt.Fprintf(w, "delay %s\tage of words p50 %.0f, p95 %.0f ms\t%d of %d words\ttext of an item p95 %.0f ms, n %d\n",
 			one.Delay, one.Age.P50, one.Age.P95, one.Words, one.Known, one.Completed.P95, one.Completed.Count)
 	}
 	if t := found.Together; t != nil {
-		fmt.Fprintf(w, "%d sessions at once\tbehind at most %.0f ms\t%d refused\ttext of an item p95 %.0f ms, n %d\n", t.Sessions, t.Behind.Max, t.Refused, t.Completed.P95, t.Completed.Count)
-		fmt.Fprintf(w, "recording meanwhile\t%d frames, at least %d\t%d wrong\t%d gaps\n", t.Recording.Frames, t.Recording.Least, t.Recording.Wrong, t.Recording.Gaps)
+		_, _ = fmt.Fprintf(w, "%d sessions at once\tbehind at most %.0f ms\t%d refused\ttext of an item p95 %.0f ms, n %d\n", t.Sessions, t.Behind.Max, t.Refused, t.Completed.P95, t.Completed.Count)
+		_, _ = fmt.Fprintf(w, "recording meanwhile\t%d frames, at least %d\t%d wrong\t%d gaps\n", t.Recording.Frames, t.Recording.Least, t.Recording.Wrong, t.Recording.Gaps)
 	}
 	return w.Flush()
 }

@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -102,7 +103,7 @@ func TestARealtimeSessionSurvivesItsEngine(t *testing.T) {
 		t.Fatal(err)
 	}
 	const header, part = 44, 16000 / 10 * 2
-	sound := append(data[header:], make([]byte, 3*16000*2)...)
+	sound := slices.Concat(data[header:], make([]byte, 3*16000*2))
 	for at := 0; at < len(sound); at += part {
 		if seconds := at / 32000; at%32000 == 0 && (seconds == 4 || seconds == 8) {
 			for _, process := range h.status().Processes {

@@ -41,7 +41,7 @@ func transcribing(s *served) {
 // dialRealtime opens a session. The answer is that of a refusal.
 func (s *served) dialRealtime(query string, header http.Header, subprotocols ...string) (*websocket.Conn, *http.Response, error) {
 	s.t.Helper()
-	conn, response, err := websocket.Dial(s.t.Context(), "http://"+s.address+"/v1/realtime"+query, &websocket.DialOptions{HTTPHeader: header, Subprotocols: subprotocols}) //nolint:bodyclose // the caller
+	conn, response, err := websocket.Dial(s.t.Context(), "http://"+s.address+"/v1/realtime"+query, &websocket.DialOptions{HTTPHeader: header, Subprotocols: subprotocols})
 	if err == nil {
 		s.t.Cleanup(func() { _ = conn.CloseNow() }) // most have ended
 	}

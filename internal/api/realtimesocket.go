@@ -85,18 +85,13 @@ func (c *realtimeConnection) serve(ctx context.Context) {
 	alive, end := context.WithCancel(context.WithoutCancel(ctx))
 	reading, stop := context.WithCancel(alive) // ended before alive, so that what is left can be sent
 	ends := make(chan error, 3)
-	written := make(chan error, 1)
-	guard := func(name string, run func() error) func() {
-		return func() {
-			err := c.server.options.Failures.Guard("api", run)
-			if name == "write" {
-				written <- err
-			}
-			ends <- err
-		}
-	}
-	c.work.Go(guard("read", func() error { return c.read(reading) }))
-	c.work.Go(guard("write", func() error { return c.write(alive) }))
+	written := make(chan struct{})
+	guard := func(run func() error) { ends <- c.server.options.Failures.Guard("api", run) }
+	c.work.Go(func() { guard(func() error { return c.read(reading) }) })
+	c.work.Go(func() {
+		defer close(written)
+		guard(func() error { return c.write(alive) })
+	})
 	c.work.Go(func() { c.ping(alive) })
 	expires := time.NewTimer(time.Until(c.session.Expires()))
 	defer expires.Stop()

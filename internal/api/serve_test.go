@@ -43,7 +43,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testrun.Beside(4)
-	os.Exit(m.Run())
+	os.Exit(testrun.Contain(m).Run())
 }
 
 // served is a server over a folder in which nothing was recorded yet.

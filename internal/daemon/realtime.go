@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api"
 	"github.com/scout-speech/scout/internal/api/openai"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/realtime"
@@ -15,10 +16,19 @@ import (
 
 // openRealtime makes the sessions of speech that clients send by OpenAI's protocol.
 func (d *daemon) openRealtime() {
+	models := d.keepModels()
+	m := realtimeModels{names: d.names(models), models: models, lender: d.engines}
 	d.realtime = realtime.New(realtime.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Dir: d.dir, Budget: d.budget,
-		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Check: d.checkRealtime, Borrow: d.borrowRealtime, Ease: d.strain.ease,
+		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Check: m.check, Borrow: m.borrow, Ease: d.strain.ease,
 	})
+}
+
+// realtimeModels are the models of items.
+type realtimeModels struct {
+	names  *openai.Names
+	models api.Models
+	lender openai.Lender
 }
 
 // problems with the fields of a transcription have these codes.
@@ -27,8 +37,8 @@ const (
 	invalidValue = "invalid_value"
 )
 
-// checkRealtime returns what is wrong with how an item is to be transcribed. It opens no model.
-func (d *daemon) checkRealtime(ctx context.Context, ask realtime.Ask) *realtime.Problem {
+// check returns what is wrong with how an item is to be transcribed. It opens no model.
+func (m realtimeModels) check(ctx context.Context, ask realtime.Ask) *realtime.Problem {
 	problem := func(code, param string, err error) *realtime.Problem {
 		var field *openai.FieldError
 		if errors.As(err, &field) {
@@ -36,7 +46,7 @@ func (d *daemon) checkRealtime(ctx context.Context, ask realtime.Ask) *realtime.
 		}
 		return &realtime.Problem{Code: code, Param: param, Message: scout.Plain(err)}
 	}
-	name, err := d.names(d.keepModels()).Resolve(ctx, ask.Model)
+	name, err := m.names.Resolve(ctx, ask.Model)
 	if err != nil {
 		return problem(invalidModel, "model", err)
 	}
@@ -50,13 +60,12 @@ func (d *daemon) checkRealtime(ctx context.Context, ask realtime.Ask) *realtime.
 	if len(languages) == 0 {
 		return nil
 	}
-	list, err := d.keepModels().List(ctx)
+	list, err := m.models.List(ctx)
 	if err != nil {
 		return problem(invalidModel, "model", err)
 	}
 	for i := range list {
-		m := &list[i]
-		if m.State == v1.ModelInstalled && (name.Open || m.ID == name.ID) && knowsAny(m.Languages, languages) {
+		if one := &list[i]; one.State == v1.ModelInstalled && (name.Open || one.ID == name.ID) && knowsAny(one.Languages, languages) {
 			return nil
 		}
 	}
@@ -68,9 +77,9 @@ func knowsAny(known, asked []string) bool {
 	return len(known) == 0 || slices.ContainsFunc(asked, func(code string) bool { return slices.Contains(known, code) })
 }
 
-// borrowRealtime lends a model for an item.
-func (d *daemon) borrowRealtime(ctx context.Context, ask realtime.Ask) (realtime.Recognizer, func(), error) {
-	name, err := d.names(d.keepModels()).Resolve(ctx, ask.Model)
+// borrow lends a model for an item.
+func (m realtimeModels) borrow(ctx context.Context, ask realtime.Ask) (realtime.Recognizer, func(), error) {
+	name, err := m.names.Resolve(ctx, ask.Model)
 	if err != nil {
 		return realtime.Recognizer{}, nil, err
 	}
@@ -82,7 +91,7 @@ func (d *daemon) borrowRealtime(ctx context.Context, ask realtime.Ask) (realtime
 	if err != nil {
 		return realtime.Recognizer{}, nil, err
 	}
-	r, code, release, err := openai.Borrow(ctx, d.engines, name, recognize.Fast, languages)
+	r, code, release, err := openai.Borrow(ctx, m.lender, name, recognize.Fast, languages)
 	if err != nil {
 		return realtime.Recognizer{}, nil, err
 	}

@@ -173,8 +173,11 @@ func TestFormatsOfSound(t *testing.T) {
 		format string
 		bytes  int // of a second
 	}{
-		{`{"type":"audio/pcm","rate":24000}`, 48000}, {`{"type":"audio/pcm","rate":8000}`, 16000}, {`{"type":"audio/pcm","rate":48000}`, 96000},
-		{`{"type":"audio/pcmu"}`, 8000}, {`{"type":"audio/pcma"}`, 8000},
+		{`{"type":"audio/pcm","rate":24000}`, 48000},
+		{`{"type":"audio/pcm","rate":8000}`, 16000},
+		{`{"type":"audio/pcm","rate":48000}`, 96000},
+		{`{"type":"audio/pcmu"}`, 8000},
+		{`{"type":"audio/pcma"}`, 8000},
 	} {
 		w := quiet(t)
 		w.say(`{"type":"session.update","session":{"audio":{"input":{"format":` + c.format + `}}}}`)

@@ -55,8 +55,7 @@ func spoken(from, n int) string {
 	data := make([]byte, 0, 2*rate*n)
 	for i := range rate * n {
 		v := int16(300)
-		switch {
-		case i%2 == 0:
+		if i%2 == 0 {
 			v = -300
 		}
 		if i%rate == rate/2 {

@@ -47,7 +47,7 @@ type sound struct {
 	half      []byte // of a sample
 	samples   []float32
 	out       []float32
-	received  int64 // samples of the client since take
+	received  int64 // samples of the client in this format
 }
 
 // partSamples is how much is converted at a time.
@@ -119,10 +119,7 @@ func (s *sound) flush(f Format, pass func([]float32) error) error {
 	return nil
 }
 
-// length is how much was received since take, without half a sample.
+// length is how much was received in this format, without half a sample.
 func (s *sound) length() time.Duration {
 	return time.Duration(s.received) * time.Second / time.Duration(s.format.rate())
 }
-
-// take begins to count anew.
-func (s *sound) take() { s.received = 0 }

@@ -38,8 +38,8 @@ func Rules() (all []Rule) {
 	add := func(name string, threshold float64, silence, afterSentence time.Duration) {
 		all = append(all, Rule{name, realtime.Detection{Threshold: threshold, Prefix: 300 * time.Millisecond, Silence: silence, AfterSentence: afterSentence}})
 	}
-	for _, silence := range []time.Duration{200, 500, 800, 1200} {
-		add(fmt.Sprintf("server_vad %d ms", silence), 0.5, silence*time.Millisecond, 0)
+	for _, silence := range []int{200, 500, 800, 1200} {
+		add(fmt.Sprintf("server_vad %d ms", silence), 0.5, time.Duration(silence)*time.Millisecond, 0)
 	}
 	add("server_vad 500 ms, threshold 0", 0, 500*time.Millisecond, 0)
 	add("server_vad 500 ms, threshold 1", 1, 500*time.Millisecond, 0)
@@ -251,11 +251,11 @@ func (t *tally) result() Found {
 func (r *Report) WriteTable(out io.Writer) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	pause := func(name string, s bench.Spread) {
-		fmt.Fprintf(w, "pauses %s\tn %d\tp50 %.0f\tp95 %.0f\tp99 %.0f\tlongest %.0f ms\n", name, s.Count, s.P50, s.P95, s.P99, s.Max)
+		_, _ = fmt.Fprintf(w, "pauses %s\tn %d\tp50 %.0f\tp95 %.0f\tp99 %.0f\tlongest %.0f ms\n", name, s.Count, s.P50, s.P95, s.P99, s.Max)
 	}
 	pause("within sentences", r.Within)
 	pause("between sentences", r.Between)
-	fmt.Fprintf(w, "\nrule, %d clips\tSNR\tturns\tcuts in sentences\tin words\tmissed\tunended\tbegan p50, p95 ms\tended p50, p95 ms\tempty a minute\n", r.Clips)
+	_, _ = fmt.Fprintf(w, "\nrule, %d clips\tSNR\tturns\tcuts in sentences\tin words\tmissed\tunended\tbegan p50, p95 ms\tended p50, p95 ms\tempty a minute\n", r.Clips)
 	for _, f := range r.Found {
 		snr, empty := "-", "-"
 		if f.SNR != 0 {
@@ -263,7 +263,7 @@ func (r *Report) WriteTable(out io.Writer) error {
 		} else {
 			empty = fmt.Sprintf("%.1f", f.Empty)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.0f, %.0f\t%.0f, %.0f\t%s\n", f.Rule, snr, f.Turns, f.Cuts, f.Inside, f.Missed, f.Unended, f.Began.P50, f.Began.P95, f.Ended.P50, f.Ended.P95, empty)
+		_, _ = fmt.Fprintf(w, "%s\t%s\t%d\t%d\t%d\t%d\t%d\t%.0f, %.0f\t%.0f, %.0f\t%s\n", f.Rule, snr, f.Turns, f.Cuts, f.Inside, f.Missed, f.Unended, f.Began.P50, f.Began.P95, f.Ended.P50, f.Ended.P95, empty)
 	}
 	return w.Flush()
 }
