@@ -37,7 +37,7 @@ func TestModelsForRoles(t *testing.T) {
 		{[]string{"transcribe", "-q", "-l", "de", clip}, 1, "", "scout models pull whisper-base"},
 		{[]string{"transcribe", "-q", "--fast", "-l", "de", clip}, 1, "", "does not know the language German"},
 		{[]string{"transcribe", "-q", "-l", "dutsh", clip}, 2, "", "did you mean Dutch (nl)?"},
-		{[]string{"transcribe", "-q", "-l", "en", "--translate", clip}, 1, "", "knows English only: it cannot translate"},
+		{[]string{"transcribe", "-q", "-l", "en", "--translate", clip}, 1, "", "no model is installed that can translate"},
 	} {
 		cmd := command(t.Context(), append(step.args, "--models-dir", dir, "--config", config)...)
 		cmd.Env = slices.DeleteFunc(os.Environ(), func(v string) bool { return strings.HasPrefix(v, "SCOUT_MODEL") }) // what the suite chooses
