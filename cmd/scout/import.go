@@ -40,7 +40,7 @@ With --server it is the Scout of another machine that takes the texts over,
 without their audio.`,
 		Example: `  scout import ~/.local/share/com.scout.app/scout.db
   scout import --json scout.db
-  scout recordings list --source import`,
+  scout recordings list`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return a.withDaemon(cmd.Context(), func(ctx context.Context, c *client.Client) error {
