@@ -170,7 +170,7 @@ func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string
 	}
 	o.Language = o.language
 	if !o.fast {
-		o.RecognizerOptions.Translate = o.translate
+		o.Translate = o.translate
 		o.Role = recognize.Accurate
 	}
 	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)

@@ -218,7 +218,8 @@ func (s *Server) audible(ctx context.Context, id string) (store.Recording, error
 	case !r.DeletedAt.IsZero():
 		return r, scout.Errorf(scout.CodeConflict, "recording %s is in the trash", r.ID).WithHint("restore it first: scout recordings restore %s", r.ID)
 	case r.Audio == store.AudioRemoved:
-		return r, export.Gone(&r)
+		err = export.Gone(&r)
+		return r, err
 	case r.State == string(recording.StateRecording):
 		return r, scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", r.ID)
 	}

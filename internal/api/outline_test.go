@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 	"time"
 
@@ -85,7 +86,7 @@ func TestPeaksAreComputedOnce(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				loud := append(was[:44:44], bytes.Repeat([]byte{0, 64}, (len(was)-44)/2)...)
+				loud := slices.Concat(was[:44], bytes.Repeat([]byte{0, 64}, (len(was)-44)/2))
 				for content, same := range map[string]bool{string(loud): false, string(was): true} {
 					if err := errors.Join(os.WriteFile(audio, []byte(content), 0o600), os.Chtimes(audio, time.Time{}, time.Now().Add(time.Hour))); err != nil {
 						t.Fatal(err)

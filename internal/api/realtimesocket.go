@@ -43,7 +43,7 @@ func (s *Server) realtimeSocket(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	defer release()
-	session, err := s.services.Realtime.Open(order)
+	session, err := s.services.Realtime.Open(order) //nolint:contextcheck // it ends with the connection, or with the daemon
 	if err != nil {
 		writeError(w, err)
 		return

@@ -57,7 +57,7 @@ func TestTheSettingsInProse(t *testing.T) {
 				continue
 			}
 			checked++
-			want := 0.0
+			var want float64
 			switch v := f.value.(type) {
 			case int:
 				want = float64(v)

@@ -56,7 +56,7 @@ func ErrorOf(err error) (int, ErrorBody) {
 	}
 	e := Error{Message: ours.Error.Message, Type: v1.TypeOf(status)}
 	var field *FieldError
-	param, code := "", ""
+	var param, code string
 	if errors.As(err, &field) {
 		param, code = field.Param, field.Code
 	} else {

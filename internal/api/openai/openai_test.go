@@ -43,7 +43,7 @@ func TestNamesOfModels(t *testing.T) {
 
 func TestLanguages(t *testing.T) {
 	t.Parallel()
-	for text, want := range map[string]string{"en": "en", "EN": "en", "en-US": "en", "English": "en", "german": "de", "castilian": "es", "Myanmar": "my", " fr ": "fr"} {
+	for text, want := range map[string]string{"en": "en", "EN": "en", "en-US": "en", "English": "en", "german": "de", "castilian": "es", "Myanmar": "my", " fr ": "fr"} { //nolint:gocritic // the spaces are meant
 		got, err := openai.ParseLanguages(text, []string{"en", "", text})
 		if err != nil || len(got) == 0 || got[0] != want || len(slices.Compact(slices.Sorted(slices.Values(got)))) != len(got) {
 			t.Errorf("%q: %v, %v; want %s first, each once", text, got, err, want)

@@ -42,7 +42,6 @@ type form struct {
 	fields map[string][]string
 	late   bool // a field came after the file
 	file   *spool
-	names  []string // of the parts, in their order
 }
 
 // receiver takes the parts of a form in any order.
@@ -67,7 +66,7 @@ func (f *receiver) receive(ctx context.Context, r *http.Request) error {
 	for n := 0; ; n++ {
 		part, err := parts.NextPart()
 		switch {
-		case err == io.EOF: //nolint:errorlint // wrapped it is a body that ends before the form does
+		case err == io.EOF: // wrapped it is a body that ends before the form does
 			return f.complete()
 		case err != nil:
 			return f.broken(err)
