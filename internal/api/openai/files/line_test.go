@@ -61,21 +61,21 @@ func TestTheLineRefuses(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		l := newLine(newMetrics(observe.Scope{}))
-		var leaves []func()
+		entered := make(chan func(), mostPlaces)
 		for range mostPlaces {
 			go func() { // ends with its place
 				leave, err := l.enter(context.Background(), "", time.Hour)
 				if err != nil {
 					t.Error(err)
 				}
-				leaves = append(leaves, leave)
+				entered <- leave
 			}()
 			synctest.Wait()
 		}
 		time.Sleep(time.Hour / 2) // one place more every two seconds
 		synctest.Wait()
-		if len(leaves) != mostPlaces {
-			t.Fatalf("%d places after a while, want %d", len(leaves), mostPlaces)
+		if len(entered) != mostPlaces {
+			t.Fatalf("%d places after a while, want %d", len(entered), mostPlaces)
 		}
 		began := time.Now()
 		_, err := l.enter(context.Background(), "x", 10*time.Second)
@@ -86,8 +86,8 @@ func TestTheLineRefuses(t *testing.T) {
 		if after, is := err.(*busyError); !is || after.RetryAfter() <= 0 || time.Since(began) != 10*time.Second { //nolint:errorlint // its own type
 			t.Errorf("%v: want a refusal at once that says when to come again", err)
 		}
-		for _, leave := range leaves {
-			leave()
+		for range mostPlaces {
+			(<-entered)()
 		}
 		if leave, err := l.enter(context.Background(), "x", time.Millisecond); err != nil {
 			t.Error(err)
