@@ -42,8 +42,8 @@ func (r *Request) Key() string {
 // Done is how far an import is. It is the checkpoint of the job, and stays when the job has succeeded.
 type Done struct {
 	job.Moved
-	// After is the number of the last text.
-	After int64 `json:"after"`
+	// After is the row of the last text; nil before the first.
+	After *int64 `json:"after,omitempty"`
 	// Recordings are new, and Already were there before. Audio is how many of them have their sound, AudioMissing those whose sound could
 	// not be taken over. Undated have no time.
 	Recordings   int `json:"recordings"`
@@ -51,7 +51,7 @@ type Done struct {
 	Audio        int `json:"audio"`
 	AudioMissing int `json:"audio_missing"`
 	Undated      int `json:"undated"`
-	// LeftOut is how many rows there are of what has no place in Scout, by table.
+	// LeftOut is how many rows there are of what has no place in Scout, by table; see original.Database.LeftOut.
 	LeftOut map[string]int `json:"left_out,omitempty"`
 }
 

@@ -380,3 +380,38 @@ func TestFilesOfNoUseAreRefusedAndRemoved(t *testing.T) {
 		t.Errorf("tried again without its file: %+v", j.Error)
 	}
 }
+
+func TestATableThatWasRebuiltMakesNothingTwice(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p := d.start()
+	for i, declared := range []string{
+		`CREATE TABLE transcripts (id INTEGER PRIMARY KEY, text TEXT, duration_ms INTEGER, created_at TIMESTAMP)`,
+		`CREATE TABLE transcripts (id INTEGER PRIMARY KEY, text TEXT, duration_ms INTEGER, created_at TEXT)`,
+		`CREATE TABLE transcripts (id TEXT, text TEXT, duration_ms TEXT, created_at)`,
+	} {
+		at := []string{"2025-07-15 08:30:01", "2025-07-15T10:30:01+02:00", "2025-07-15T08:30:01Z"}[i]
+		data, err := os.ReadFile(originaltest.Write(t, declared, `INSERT INTO transcripts VALUES (1, 'hello', 1000, '`+at+`')`))
+		if err != nil {
+			t.Fatal(err)
+		}
+		done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded))
+		if n := len(d.recordings()); n != 1 || done.Recordings+done.Already != 1 {
+			t.Errorf("%s: %d recordings, want 1; %+v", declared, n, done)
+		}
+	}
+}
+
+func TestIDsOfAnyKindComeToAnEnd(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	p := d.start()
+	data, err := os.ReadFile(originaltest.Write(t, `CREATE TABLE transcripts (id, text)`, `INSERT INTO transcripts VALUES ('5', 'a'), (0, 'b'), (-1, 'c'), (NULL, 'd'), (7, 'e'), (7, 'f'), (8, 'twice'), (8, 'twice')`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded))
+	if n := len(d.recordings()); n != 7 || done.Recordings != 7 || done.Already != 1 || done.DoneItems != done.TotalItems {
+		t.Errorf("%d recordings, want 7; %+v", n, done)
+	}
+}

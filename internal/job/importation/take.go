@@ -12,6 +12,8 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
+	"strconv"
 	"strings"
 	"syscall"
 	"time"
@@ -37,10 +39,15 @@ func startOf(t *original.Text) time.Time {
 	return t.At.Truncate(time.Millisecond)
 }
 
-// idOf is the id that a text has, however often it is imported: its time, and a checksum of all that makes it this one.
+// idOf is the id that a text has, however often it is imported and however its columns are declared then: its time, and a checksum of all that
+// makes it this one.
 func idOf(t *original.Text) recording.ID {
+	created := t.Created
+	if !t.At.IsZero() { // the same, in whatever form it is written
+		created = strconv.FormatInt(t.At.UnixMilli(), 10)
+	}
 	sum := sha256.New()
-	_, _ = fmt.Fprintf(sum, "original scout\n%d\n%s\n%d\n%s", t.ID, t.Created, t.Duration.Milliseconds(), t.Text) // a hash takes everything
+	_, _ = fmt.Fprintf(sum, "original scout\n%s\n%s\n%d\n%s", t.ID, created, t.Duration.Milliseconds(), t.Text) // a hash takes everything
 	stamp := string(recording.NewID(startOf(t)))
 	return recording.ID(stamp[:strings.LastIndexByte(stamp, '-')+1] + hex.EncodeToString(sum.Sum(nil)[:6]))
 }
@@ -66,12 +73,17 @@ func (w *Worker) take(ctx context.Context, c *job.Claimed, request *Request, don
 	var bytes int64
 	for i := range page {
 		t := &page[i]
-		done.After = t.ID
+		done.After = &t.Row
 		done.DoneItems++
 		if t.At.IsZero() {
 			done.Undated++
 		}
-		known, err := w.options.Store.Recording(ctx, string(idOf(t)))
+		id := string(idOf(t))
+		if slices.ContainsFunc(all, func(f found) bool { return f.recording.ID == id }) { // the same row twice
+			done.Already++
+			continue
+		}
+		known, err := w.options.Store.Recording(ctx, id)
 		switch {
 		case scout.CodeOf(err) == scout.CodeRecordingNotFound:
 		case err != nil:

@@ -14,7 +14,8 @@ import (
 	"strings"
 	"time"
 
-	_ "modernc.org/sqlite" // the driver
+	driver "modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/scout-speech/scout"
 )
@@ -37,7 +38,8 @@ func Foreign(format string, args ...any) error {
 type Database struct {
 	db      *sql.DB
 	columns []string // of the table of texts, those that are read
-	models  bool     // the table with the model of each text is there
+	rowid   string   // what the number of a row is called in the table of texts
+	model   string   // the expression for the model of a text
 	total   int
 	leftOut map[string]int
 }
@@ -46,6 +48,14 @@ type Database struct {
 const texts = "transcripts"
 
 var known = []string{"id", "text", "duration_ms", "created_at", "metadata", "audio_path", "audio_metadata"} //nolint:gochecknoglobals // a constant list
+
+// The most bytes of a value that is read. A person speaks some 50 KiB in an hour.
+const (
+	mostText  = 16 << 20
+	mostShort = 64 << 10
+	// pageBytes is where a page of texts ends.
+	pageBytes = 1 << 20
+)
 
 // besides are the tables with what a person has made, and which Scout has no place for.
 var besides = []string{"llm_outputs", "llm_prompt_templates", "dictionary_entries", "webhooks"} //nolint:gochecknoglobals // a constant list
@@ -86,15 +96,29 @@ func connect(ctx context.Context, path, how string) (*sql.DB, error) {
 	return db, nil
 }
 
-// explain gives an error of SQLite its code. Whatever fails in a file that only this process reads is wrong in the file.
+// explain gives an error of SQLite its code. What the machine has failed at does not blame the file.
 func explain(ctx context.Context, err error) error {
 	switch {
 	case err == nil:
 		return nil
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
-	case strings.Contains(err.Error(), "not a database"):
+	}
+	var failure *driver.Error
+	if !errors.As(err, &failure) {
+		return scout.Errorf(scout.CodeImportCorrupt, "the database is damaged: %w", err)
+	}
+	switch failure.Code() & 0xff {
+	case sqlite3.SQLITE_NOTADB:
 		return Foreign("it cannot be read as one")
+	case sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_PROTOCOL:
+		return scout.Errorf(scout.CodeBusy, "another program is writing into the database: %w", err).WithHint("close the original Scout, and repeat the command")
+	case sqlite3.SQLITE_FULL:
+		return scout.Errorf(scout.CodeDiskFull, "copy the database: %w", err).WithHint("make room in the folder of temporary files; TMPDIR names another one")
+	case sqlite3.SQLITE_IOERR, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_READONLY, sqlite3.SQLITE_PERM, sqlite3.SQLITE_AUTH:
+		return scout.Errorf(scout.CodeReadFailed, "read the database: %w", err)
+	case sqlite3.SQLITE_NOMEM:
+		return scout.Errorf(scout.CodeOutOfMemory, "read the database: %w", err)
 	}
 	return scout.Errorf(scout.CodeImportCorrupt, "the database is damaged: %w", err)
 }
@@ -107,7 +131,7 @@ func (d *Database) look(ctx context.Context) error {
 	} else if found != "ok" {
 		return scout.Errorf(scout.CodeImportCorrupt, "the database is damaged: %s", found)
 	}
-	there, err := d.columnsOf(ctx, texts)
+	there, numbered, err := d.columnsOf(ctx, texts)
 	switch {
 	case err != nil:
 		return err
@@ -122,16 +146,34 @@ func (d *Database) look(ctx context.Context) error {
 	if len(d.columns) < 2 || d.columns[0] != known[0] || d.columns[1] != known[1] {
 		return Foreign("its table %s has no columns %s and %s", texts, known[0], known[1])
 	}
-	measured, err := d.columnsOf(ctx, "performance_metrics")
+	if d.rowid = rowidOf(there); !numbered || d.rowid == "" {
+		return Foreign("the rows of its table %s have no numbers", texts)
+	}
+	measured, numbered, err := d.columnsOf(ctx, "performance_metrics")
 	if err != nil {
 		return err
 	}
-	d.models = slices.Contains(measured, "transcript_id") && slices.Contains(measured, "model_used")
+	d.model = "NULL"
+	if slices.Contains(measured, "transcript_id") && slices.Contains(measured, "model_used") {
+		last := ""
+		if name := rowidOf(measured); numbered && name != "" {
+			last = " ORDER BY m." + name + " DESC"
+		}
+		d.model = "(SELECT " + bounded("m.model_used", mostShort) + " FROM performance_metrics m WHERE m.transcript_id = t.id" + last + " LIMIT 1)"
+	}
 	if d.total, err = d.count(ctx, texts, ""); err != nil {
 		return err
 	}
+	long, err := d.count(ctx, texts, fmt.Sprintf(" WHERE octet_length(text) > %d", mostText))
+	if err != nil {
+		return err
+	}
+	if long > 0 {
+		d.total -= long
+		d.leftOut[texts] = long
+	}
 	for _, table := range besides {
-		columns, err := d.columnsOf(ctx, table)
+		columns, _, err := d.columnsOf(ctx, table)
 		if err != nil {
 			return err
 		}
@@ -153,22 +195,37 @@ func (d *Database) look(ctx context.Context) error {
 	return nil
 }
 
-// columnsOf are the columns of a table; none where there is no such table. A view is none: it could take any time.
-func (d *Database) columnsOf(ctx context.Context, table string) ([]string, error) {
-	rows, err := d.db.QueryContext(ctx, "SELECT c.name FROM sqlite_schema s, pragma_table_info(s.name) c WHERE s.type = 'table' AND s.name = ? AND s.sql NOT LIKE 'CREATE VIRTUAL%'", table)
+// columnsOf are the columns of a table, and whether its rows have numbers; none where there is no such table. A view is none: it could take any
+// time.
+func (d *Database) columnsOf(ctx context.Context, table string) (all []string, numbered bool, err error) {
+	rows, err := d.db.QueryContext(ctx, "SELECT c.name, NOT l.wr FROM pragma_table_list l, pragma_table_info(l.name) c WHERE l.schema = 'main' AND l.type = 'table' AND l.name = ?", table)
 	if err != nil {
-		return nil, explain(ctx, err)
+		return nil, false, explain(ctx, err)
 	}
 	defer rows.Close() //nolint:errcheck // it was only read
-	var all []string
 	for rows.Next() {
 		var name string
-		if err := rows.Scan(&name); err != nil {
-			return nil, explain(ctx, err)
+		if err := rows.Scan(&name, &numbered); err != nil {
+			return nil, false, explain(ctx, err)
 		}
 		all = append(all, name)
 	}
-	return all, explain(ctx, rows.Err())
+	return all, numbered, explain(ctx, rows.Err())
+}
+
+// rowidOf is the name of the number of a row that is no column; empty for none. Source: www.sqlite.org/lang_createtable.html, 5.
+func rowidOf(columns []string) string {
+	for _, name := range []string{"rowid", "_rowid_", "oid"} {
+		if !slices.ContainsFunc(columns, func(c string) bool { return strings.EqualFold(c, name) }) {
+			return name
+		}
+	}
+	return ""
+}
+
+// bounded is the expression for a value of at most most bytes; a longer one is not known. As it is no column, the driver makes no time of it.
+func bounded(column string, most int) string {
+	return fmt.Sprintf("CASE WHEN octet_length(%s) <= %d THEN %s END", column, most, column)
 }
 
 func (d *Database) count(ctx context.Context, table, where string) (n int, err error) {
@@ -176,39 +233,43 @@ func (d *Database) count(ctx context.Context, table, where string) (n int, err e
 	return n, explain(ctx, err)
 }
 
-// Total is the number of texts.
+// Total is the number of texts that After returns.
 func (d *Database) Total() int { return d.total }
 
-// LeftOut is how many rows there are of what is not read, by table; tables without any are not there.
+// LeftOut is how many rows there are of what is not read, by table; tables without any are not there. Of the table of texts it is what is longer
+// than 16 MiB.
 func (d *Database) LeftOut() map[string]int { return d.leftOut }
 
 // Close ends the reading.
 func (d *Database) Close() error { return d.db.Close() }
 
-// After returns at most limit texts behind the one with an id, in the order of ids. Ids of the original Scout begin with 1.
-func (d *Database) After(ctx context.Context, id int64, limit int) ([]Text, error) {
+// After returns at most limit texts behind the one with a row, in the order of rows; nil is before the first. It returns fewer where they are long,
+// and none at the end.
+func (d *Database) After(ctx context.Context, after *int64, limit int) ([]Text, error) {
 	chosen := make([]string, len(known))
 	for i, name := range known {
 		if chosen[i] = "NULL"; slices.Contains(d.columns, name) {
-			chosen[i] = "t." + name
+			chosen[i] = bounded("t."+name, mostShort)
 		}
 	}
-	model := "NULL"
-	if d.models {
-		model = "(SELECT m.model_used FROM performance_metrics m WHERE m.transcript_id = t.id ORDER BY m.rowid DESC LIMIT 1)"
+	chosen[1] = bounded("t.text", mostText) // the longer ones do not come
+	where, args := fmt.Sprintf("coalesce(octet_length(t.text), 0) <= %d", mostText), []any{limit}
+	if after != nil {
+		where, args = "t."+d.rowid+" > ? AND "+where, []any{*after, limit}
 	}
-	rows, err := d.db.QueryContext(ctx, "SELECT "+strings.Join(chosen, ", ")+", "+model+" FROM "+texts+" t WHERE t.id > ? ORDER BY t.id LIMIT ?", id, limit)
+	rows, err := d.db.QueryContext(ctx, "SELECT t."+d.rowid+", "+strings.Join(chosen, ", ")+", "+d.model+" FROM "+texts+" t WHERE "+where+" ORDER BY t."+d.rowid+" LIMIT ?", args...)
 	if err != nil {
 		return nil, explain(ctx, err)
 	}
 	defer rows.Close() //nolint:errcheck // it was only read
 	var all []Text
-	for rows.Next() {
+	for size := 0; size < pageBytes && rows.Next(); {
 		var r row
-		if err := rows.Scan(&r.id, &r.text, &r.duration, &r.created, &r.metadata, &r.audio, &r.device, &r.model); err != nil {
+		if err := rows.Scan(&r.row, &r.id, &r.text, &r.duration, &r.created, &r.metadata, &r.audio, &r.device, &r.model); err != nil {
 			return nil, explain(ctx, err)
 		}
 		all = append(all, r.plain())
+		size += len(all[len(all)-1].Text)
 	}
 	return all, explain(ctx, rows.Err())
 }

@@ -24,7 +24,7 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 	}{
 		"the first schema": {
 			[]string{originaltest.First, `INSERT INTO transcripts VALUES (1, 'hello', 1500, '2025-07-15 08:30:01', NULL)`},
-			[]original.Text{{ID: 1, Text: "hello", Duration: 1500 * time.Millisecond, Created: "2025-07-15T08:30:01Z", At: at}},
+			[]original.Text{{Row: 1, ID: "1", Text: "hello", Duration: 1500 * time.Millisecond, Created: "2025-07-15 08:30:01", At: at}},
 		},
 		"the last schema": {
 			[]string{
@@ -32,27 +32,27 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 				`INSERT INTO transcripts VALUES (7, 'good morning', 900, '2025-07-15 08:30:01', '{"original_filename":"talk.m4a"}', '/home/me/a.wav', 12, '{"device":{"name":"MacBook Microphone"}}')`,
 			},
 			[]original.Text{{
-				ID: 7, Text: "good morning", Duration: 900 * time.Millisecond, Created: "2025-07-15 08:30:01", At: at, Device: "MacBook Microphone", Model: "base.en", Title: "talk.m4a",
+				Row: 7, ID: "7", Text: "good morning", Duration: 900 * time.Millisecond, Created: "2025-07-15 08:30:01", At: at, Device: "MacBook Microphone", Model: "base.en", Title: "talk.m4a",
 				AudioPath: "/home/me/a.wav",
 			}},
 		},
 		"two columns": {
 			[]string{`CREATE TABLE transcripts (id INTEGER PRIMARY KEY, text)`, `INSERT INTO transcripts VALUES (3, 'only this')`},
-			[]original.Text{{ID: 3, Text: "only this"}},
+			[]original.Text{{Row: 3, ID: "3", Text: "only this"}},
 		},
 		"values that do not fit": {
 			[]string{
 				originaltest.Last, `INSERT INTO transcripts VALUES (1, x'68690069ff', 'soon', 'yesterday', '{', x'2f61', NULL, '[]'), (2, 42, -5, 1752568201, NULL, NULL, NULL, NULL), (3, '', 1e300, 1752568201000, NULL, NULL, NULL, NULL)`,
 			},
 			[]original.Text{
-				{ID: 1, Text: "hii\uFFFD", Created: "yesterday", AudioPath: "/a"},
-				{ID: 2, Text: "42", Created: "1752568201", At: at},
-				{ID: 3, Created: "1752568201000", At: at},
+				{Row: 1, ID: "1", Text: "hii\uFFFD", Created: "yesterday", AudioPath: "/a"},
+				{Row: 2, ID: "2", Text: "42", Created: "1752568201", At: at},
+				{Row: 3, ID: "3", Created: "1752568201000", At: at},
 			},
 		},
 		"RFC 3339": {
 			[]string{originaltest.Last, `INSERT INTO transcripts (id, text, duration_ms, created_at) VALUES (1, 'a', 1, '2025-07-15T10:30:01+02:00')`},
-			[]original.Text{{ID: 1, Text: "a", Duration: time.Millisecond, Created: "2025-07-15T10:30:01+02:00", At: at}},
+			[]original.Text{{Row: 1, ID: "1", Text: "a", Duration: time.Millisecond, Created: "2025-07-15T10:30:01+02:00", At: at}},
 		},
 		"no text": {[]string{originaltest.Last}, nil},
 	} {
@@ -63,7 +63,7 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer d.Close() //nolint:errcheck // it was only read
-			got, err := d.After(t.Context(), 0, 10)
+			got, err := d.After(t.Context(), nil, 10)
 			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got %+v (%v), want %+v", got, err, c.want)
 			}
@@ -71,6 +71,76 @@ func TestTextsOfEverySchemaAreRead(t *testing.T) {
 				t.Errorf("%d texts in all, want %d", d.Total(), len(c.want))
 			}
 		})
+	}
+}
+
+// allOf are all texts, in pages of limit texts.
+func allOf(t *testing.T, d *original.Database, limit int) (all []original.Text) {
+	t.Helper()
+	for after := (*int64)(nil); ; {
+		page, err := d.After(t.Context(), after, limit)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(page) == 0 {
+			return all
+		}
+		if all = append(all, page...); len(all) > 1000 {
+			t.Fatal("the texts do not end")
+		}
+		after = &all[len(all)-1].Row
+	}
+}
+
+func TestEveryRowIsReadOnce(t *testing.T) {
+	t.Parallel()
+	for situation, statements := range map[string][]string{
+		"ids as text":            {`CREATE TABLE transcripts (id, text)`, `INSERT INTO transcripts VALUES ('5', 'a'), ('00', 'b'), ('x', 'c')`},
+		"ids that are no key":    {`CREATE TABLE transcripts (id INTEGER, text)`, `INSERT INTO transcripts VALUES (0, 'a'), (-3, 'b'), (NULL, 'c'), (1, 'd'), (1, 'e'), (1, 'f')`},
+		"ids below one":          {`CREATE TABLE transcripts (id INTEGER PRIMARY KEY, text)`, `INSERT INTO transcripts VALUES (-9223372036854775808, 'a'), (-1, 'b'), (0, 'c'), (9223372036854775807, 'd')`},
+		"a column called rowid":  {`CREATE TABLE transcripts (id, text, rowid, _ROWID_)`, `INSERT INTO transcripts VALUES (1, 'a', 9, 9), (2, 'b', 9, 9), (3, 'c', 9, 9)`},
+		"models without numbers": {originaltest.Last, `INSERT INTO transcripts (text, duration_ms) VALUES ('a', 1)`, `CREATE TABLE performance_metrics (transcript_id INTEGER PRIMARY KEY, model_used TEXT) WITHOUT ROWID`},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			d, err := original.Open(t.Context(), originaltest.Write(t, statements...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer d.Close() //nolint:errcheck // it was only read
+			all := allOf(t, d, 2)
+			seen := make(map[string]int)
+			for _, text := range all {
+				seen[text.Text]++
+			}
+			if len(all) != d.Total() || len(seen) != d.Total() {
+				t.Errorf("%d texts in %d rows of %d", len(seen), len(all), d.Total())
+			}
+		})
+	}
+}
+
+func TestLongValuesAreBounded(t *testing.T) {
+	t.Parallel()
+	d, err := original.Open(t.Context(), originaltest.Write(t, originaltest.Last, originaltest.Figures,
+		`INSERT INTO transcripts (id, text, duration_ms, metadata, audio_path) VALUES (1, 'short', 1, '{"original_filename":"talk.m4a","x":"' || hex(zeroblob(32768)) || '"}', '/' || hex(zeroblob(32768)))`,
+		`INSERT INTO transcripts (id, text, duration_ms) VALUES (2, hex(zeroblob(17000000)), 1), (3, hex(zeroblob(4194304)), 1), (4, hex(zeroblob(400000)), 1), (5, hex(zeroblob(400000)), 1), (6, 'end', 1)`,
+		`INSERT INTO performance_metrics VALUES (1, 1, hex(zeroblob(32769)))`,
+	))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close() //nolint:errcheck // it was only read
+	first, err := d.After(t.Context(), nil, 20)
+	if err != nil || len(first) != 2 {
+		t.Fatalf("the first page has %d texts (%v), want 2: it ends where it is long", len(first), err)
+	}
+	if got := first[0]; got.Text != "short" || got.Title != "" || got.AudioPath != "" || got.Model != "" {
+		t.Errorf("got %+v", got)
+	}
+	all := allOf(t, d, 20)
+	if len(all) != 5 || d.Total() != 5 || all[4].Text != "end" || d.LeftOut()["transcripts"] != 1 {
+		t.Errorf("%d texts of %d, and left out %v; want 5 of 5, and 1 left out", len(all), d.Total(), d.LeftOut())
 	}
 }
 
@@ -84,17 +154,8 @@ func TestPagesFollowEachOther(t *testing.T) {
 	}
 	defer d.Close() //nolint:errcheck // it was only read
 	var all string
-	for after := int64(0); ; {
-		page, err := d.After(t.Context(), after, 2)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if len(page) == 0 {
-			break
-		}
-		for _, text := range page {
-			all, after = all+text.Text, text.ID
-		}
+	for _, text := range allOf(t, d, 2) {
+		all += text.Text
 	}
 	if all != "abc" {
 		t.Errorf("the texts are %q", all)
@@ -130,6 +191,13 @@ func TestWhatIsNoDatabaseOfTheOriginalIsRefused(t *testing.T) {
 		"other columns":    {func(t *testing.T) string { return originaltest.Write(t, `CREATE TABLE transcripts (id, words)`) }, scout.CodeImportForeign},
 		"a view in its place": {func(t *testing.T) string {
 			return originaltest.Write(t, `CREATE VIEW transcripts AS SELECT 1 AS id, 'a' AS text`)
+		}, scout.CodeImportForeign},
+		"a virtual table in its place": {func(t *testing.T) string {
+			return originaltest.Write(t, `CREATE VIRTUAL TABLE transcripts USING fts5(id, text)`, `PRAGMA writable_schema = 1`,
+				`UPDATE sqlite_schema SET sql = 'CREATE  VIRTUAL TABLE transcripts USING fts5(id, text)' WHERE name = 'transcripts'`)
+		}, scout.CodeImportForeign},
+		"rows without numbers": {func(t *testing.T) string {
+			return originaltest.Write(t, `CREATE TABLE transcripts (id PRIMARY KEY, text) WITHOUT ROWID`)
 		}, scout.CodeImportForeign},
 		"a file that was cut": {func(t *testing.T) string { d := whole(t); return file(t, d[:len(d)/2]) }, scout.CodeImportCorrupt},
 		"pages that were erased": {func(t *testing.T) string {
@@ -176,5 +244,24 @@ func TestACallThatIsCancelledBlamesNoFile(t *testing.T) {
 	cancel()
 	if _, err := original.Open(ctx, originaltest.Write(t, originaltest.Last)); !errors.Is(err, context.Canceled) {
 		t.Errorf("error %v, want that of the context", err)
+	}
+}
+
+func TestWhatTheMachineFailsAtBlamesNoFile(t *testing.T) {
+	t.Parallel()
+	path, db := originaltest.Open(t, originaltest.Last)
+	if err := original.Copy(t.Context(), path, filepath.Join(t.TempDir(), "nowhere", "copy.db")); scout.CodeOf(err) != scout.CodeReadFailed {
+		t.Errorf("no folder to copy into: %v, want %s", err, scout.CodeReadFailed)
+	}
+	writer, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close() //nolint:errcheck // the test ends
+	if _, err := writer.ExecContext(t.Context(), "BEGIN EXCLUSIVE"); err != nil {
+		t.Fatal(err)
+	}
+	if err := original.Copy(t.Context(), path, filepath.Join(t.TempDir(), "copy.db")); scout.CodeOf(err) != scout.CodeBusy {
+		t.Errorf("a program that writes: %v, want %s", err, scout.CodeBusy)
 	}
 }

@@ -11,8 +11,10 @@ import (
 
 // Text is one text of the original Scout.
 type Text struct {
-	// ID is its number there.
-	ID   int64
+	// Row is where it is in the table, for Database.After.
+	Row int64
+	// ID is its number there, or what is in its place.
+	ID   string
 	Text string
 	// Duration is the length of its audio; 0 where it is not known.
 	Duration time.Duration
@@ -28,21 +30,17 @@ type Text struct {
 
 // row is a text as the database has it. SQLite keeps what it is given, whatever the type of a column: any value may be there.
 type row struct {
-	id                                                      int64
-	text, duration, created, metadata, audio, device, model any
+	row                                                         int64
+	id, text, duration, created, metadata, audio, device, model any
 }
 
 // plain is the text as it is used.
 func (r *row) plain() Text {
-	t := Text{ID: r.id, Text: textOf(r.text), Created: textOf(r.created), AudioPath: textOf(r.audio), Model: line(textOf(r.model))}
+	t := Text{Row: r.row, ID: textOf(r.id), Text: textOf(r.text), Created: textOf(r.created), AudioPath: textOf(r.audio), Model: line(textOf(r.model))}
 	if ms := numberOf(r.duration); ms > 0 && ms <= MostDuration.Milliseconds() {
 		t.Duration = time.Duration(ms) * time.Millisecond
 	}
-	if at, is := r.created.(time.Time); is {
-		t.At, t.Created = at.UTC(), at.UTC().Format(time.RFC3339Nano)
-	} else {
-		t.At = timeOf(t.Created)
-	}
+	t.At = timeOf(t.Created)
 	if t.At.Year() < 1970 || t.At.Year() > 9999 { // what no clock has said
 		t.At = time.Time{}
 	}
