@@ -62,8 +62,8 @@ type Exported struct {
 type Imported struct {
 	Recordings   int            `json:"recordings" doc:"New recordings, each with its text"`
 	Already      int            `json:"already" doc:"Texts that were imported before; those that were deleted since stay so"`
-	Audio        int            `json:"audio" doc:"New recordings with their audio"`
-	AudioMissing int            `json:"audio_missing" doc:"New recordings whose audio could not be taken over"`
+	Audio        int            `json:"audio" doc:"Recordings that got their audio, new or not"`
+	AudioMissing int            `json:"audio_missing" doc:"Recordings whose audio could not be taken over"`
 	Undated      int            `json:"undated" doc:"Texts without a time that can be read; they begin on 1970-01-01"`
 	LeftOut      map[string]int `json:"left_out,omitempty" doc:"Rows of the tables that have no place in Scout"`
 }

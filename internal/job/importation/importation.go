@@ -44,7 +44,7 @@ type Done struct {
 	job.Moved
 	// After is the row of the last text; nil before the first.
 	After *int64 `json:"after,omitempty"`
-	// Recordings are new, and Already were there before. Audio is how many of them have their sound, AudioMissing those whose sound could
+	// Recordings are new, and Already were there before. Audio is how many have got their sound, AudioMissing those whose sound could
 	// not be taken over. Undated have no time.
 	Recordings   int `json:"recordings"`
 	Already      int `json:"already"`

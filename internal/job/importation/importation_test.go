@@ -306,6 +306,36 @@ func TestAudioComesAlong(t *testing.T) {
 	}
 }
 
+func TestAudioComesLater(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	sound := filepath.Join(d.dir, "a.flac")
+	data := d.original(`INSERT INTO transcripts (text, duration_ms, created_at, audio_path) VALUES ('a', 1, '2025-07-15 08:30:01', '` + sound + `')`)
+	p := d.start()
+	if done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded)); done.Recordings != 1 || done.AudioMissing != 1 {
+		t.Errorf("while the disk is away: %+v", done)
+	}
+	id := d.recordings()[0].ID
+	if err := os.WriteFile(sound, []byte("fLaC and so on"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded)); done.Recordings != 0 || done.Already != 1 || done.Audio != 1 || done.AudioMissing != 0 {
+		t.Errorf("when it is back: %+v", done)
+	}
+	r, err := d.store.Recording(t.Context(), id)
+	if err != nil || r.Audio != store.AudioPresent || r.Transcript == nil || r.Transcript.Version.Version != 1 || missing(d.folder.AudioPath(recording.ID(id))) {
+		t.Errorf("recording %+v (%v)", r, err)
+	}
+	if done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded)); done.Already != 1 || done.Audio != 0 {
+		t.Errorf("the third time: %+v", done)
+	}
+}
+
+func missing(path string) bool {
+	_, err := os.Stat(path)
+	return os.IsNotExist(err)
+}
+
 func TestAFailedCommitLeavesNoAudioBehind(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

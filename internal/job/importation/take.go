@@ -57,6 +57,7 @@ type found struct {
 	text      *original.Text
 	recording store.Recording
 	placed    string // where its audio came from, in case that it has to go back; empty for nowhere
+	later     bool   // the recording is there with its text, and only the audio is new
 }
 
 // take commits some texts, with how far the import is then. What it has placed of their audio goes back where that fails.
@@ -71,6 +72,7 @@ func (w *Worker) take(ctx context.Context, c *job.Claimed, request *Request, don
 		return err
 	}
 	var bytes int64
+	before := done.Recordings
 	for i := range page {
 		t := &page[i]
 		done.After = &t.Row
@@ -88,8 +90,22 @@ func (w *Worker) take(ctx context.Context, c *job.Claimed, request *Request, don
 		case scout.CodeOf(err) == scout.CodeRecordingNotFound:
 		case err != nil:
 			return done, withdraw(err)
-		case known.Transcript != nil || !known.DeletedAt.IsZero() || known.Source != store.SourceImport:
+		case !known.DeletedAt.IsZero() || known.Source != store.SourceImport:
 			done.Already++
+			continue
+		case known.Transcript != nil:
+			done.Already++
+			if !request.Audio || t.AudioPath == "" || known.Audio == store.AudioPresent || len(known.Manifest) > 0 { // audio that was there and was removed stays away
+				continue
+			}
+			f := found{text: t, recording: known, later: true}
+			if err := w.place(ctx, request, &f, &done); err != nil {
+				return done, withdraw(err)
+			}
+			if f.recording.Audio == store.AudioPresent {
+				bytes += f.recording.Bytes
+				all = append(all, f)
+			}
 			continue
 		}
 		f := found{text: t, recording: known}
@@ -124,8 +140,9 @@ func (w *Worker) take(ctx context.Context, c *job.Claimed, request *Request, don
 		return done, withdraw(err)
 	}
 	c.Noted(checkpoint)
-	w.metrics.texts.WithLabelValues(outcomeImported).Add(float64(len(all)))
-	w.metrics.texts.WithLabelValues(outcomeAlready).Add(float64(len(page) - len(all)))
+	made := done.Recordings - before
+	w.metrics.texts.WithLabelValues(outcomeImported).Add(float64(made))
+	w.metrics.texts.WithLabelValues(outcomeAlready).Add(float64(len(page) - made))
 	if paused {
 		return done, job.ErrPaused
 	}
@@ -137,7 +154,7 @@ const mostSegmentBytes = 512 << 10
 
 // put adds the recording and its text.
 func (f *found) put(tx store.Tx) error {
-	if _, err := tx.PutRecording(f.recording); err != nil {
+	if _, err := tx.PutRecording(f.recording); err != nil || f.later {
 		return err
 	}
 	made := scout.Transcript{Model: f.text.Model, Duration: f.text.Duration}
