@@ -336,6 +336,54 @@ func missing(path string) bool {
 	return os.IsNotExist(err)
 }
 
+// meanwhile is a store in which something happens while the jobs are read.
+type meanwhile struct {
+	store.Store
+
+	happens func()
+}
+
+func (s *meanwhile) Jobs(ctx context.Context, f store.JobFilter, page store.Page) (store.Listing[store.Job], error) {
+	list, err := s.Store.Jobs(ctx, f, page)
+	s.happens()
+	return list, err
+}
+
+func TestTheFileOfAJobThatIsJustMadeStays(t *testing.T) {
+	t.Parallel()
+	d := newDesk(t)
+	looks, goOn := make(chan struct{}), make(chan struct{})
+	p := d.start(func(o *importation.Options) {
+		o.Store = &meanwhile{Store: d.store, happens: func() {
+			select {
+			case looks <- struct{}{}:
+				<-goOn
+			case <-t.Context().Done():
+			}
+		}}
+	})
+	defer close(goOn)
+	<-looks // the first look, at the start
+	received, err := p.worker.Receive(t.Context(), bytes.NewReader(d.original(many(1))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	other, err := p.worker.Receive(t.Context(), bytes.NewReader(d.original(many(2))))
+	if err != nil {
+		t.Fatal(err)
+	}
+	goOn <- struct{}{}
+	other.Close() // wakes
+	<-looks
+	received.Keep() // its job is made behind the jobs that were read
+	received.Close()
+	goOn <- struct{}{}
+	<-looks // the look before is over
+	if missing(filepath.Join(d.folder.Dir(), ".incoming", received.File+".sqlite")) {
+		t.Error("the file of a job that was just made is gone")
+	}
+}
+
 func TestAFailedCommitLeavesNoAudioBehind(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)

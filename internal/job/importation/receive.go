@@ -10,6 +10,7 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -243,20 +244,21 @@ func (w *Worker) Run(ctx context.Context) error {
 
 // sweep removes the databases that no job needs.
 func (w *Worker) sweep(ctx context.Context) {
+	// In this order: a file that is a job's by now was still being received when its job was not looked for yet.
+	files, _ := os.ReadDir(w.dir) // as in Run
+	w.mu.Lock()
+	receiving := maps.Clone(w.receiving)
+	w.mu.Unlock()
 	needed, err := w.needed(ctx)
 	if err != nil {
 		return // without a store nobody knows; the next time
 	}
-	files, _ := os.ReadDir(w.dir) // as above
 	for _, file := range files {
 		name, isDatabase := strings.CutSuffix(file.Name(), databaseSuffix)
 		if !isDatabase { // an import is at it
 			continue
 		}
-		w.mu.Lock()
-		busy := w.receiving[name]
-		w.mu.Unlock()
-		if busy || needed[name].After(w.options.Now()) {
+		if receiving[name] || needed[name].After(w.options.Now()) {
 			continue
 		}
 		if err := removed(filepath.Join(w.dir, file.Name())); err != nil {
