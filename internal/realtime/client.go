@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"time"
+	"unicode/utf8"
 
 	"github.com/scout-speech/scout"
 )
@@ -76,6 +77,9 @@ func (m *Machine) Message(data []byte, now time.Time) error {
 	var problem *Problem
 	if errors.As(err, &problem) {
 		event, _ := text(in.EventID) // what is no text is not repeated
+		if utf8.RuneCountInString(event) > mostID {
+			event = ""
+		}
 		m.refuse(problem, event)
 		return nil
 	}
@@ -266,6 +270,9 @@ func (m *Machine) create(raw json.RawMessage) error {
 	id, ok := text(fields["id"])
 	if !ok || id == "" {
 		id = m.o.NewID("item_")
+	}
+	if utf8.RuneCountInString(id) > mostID {
+		return &Problem{Code: codeInvalidValue, Param: "item.id", Message: "item.id: more than 512 characters"}
 	}
 	for name, value := range map[string]string{"id": id, "object": "realtime.item", "status": "completed"} {
 		fields[name], _ = json.Marshal(value) // a string always can be

@@ -10,8 +10,11 @@ type Event struct {
 	Type string
 	// Item and Delta are those of a delta.
 	Item, Delta string
-	body        any
+	data        []byte // of any other event: its JSON
 }
+
+// size is how many bytes of memory an event takes for sure.
+func (e *Event) size() int { return len(e.Delta) + len(e.data) }
 
 // Types of events.
 const (
@@ -155,13 +158,16 @@ func (m *Machine) Encode(e *Event) ([]byte, error) {
 	if e.Type == typeDelta {
 		return json.Marshal(deltaEvent{head: m.named(typeDelta), Item: e.Item, Delta: e.Delta})
 	}
-	return json.Marshal(e.body)
+	return e.data, nil
 }
 
 // named is the beginning of an event of a type.
 func (m *Machine) named(kind string) head { return head{kind, m.o.NewID("event_")} }
 
-func (m *Machine) tell(kind string, body any) { m.o.Send(Event{Type: kind, body: body}) }
+func (m *Machine) tell(kind string, body any) {
+	data, _ := json.Marshal(body) // texts, finite numbers and JSON that was read always can be
+	m.o.Send(Event{Type: kind, data: data})
+}
 
 // Start tells the client of the session.
 func (m *Machine) Start() {

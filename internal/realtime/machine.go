@@ -23,6 +23,9 @@ const (
 	// mostMessage bounds messages without sound, mostAudio the bytes of sound in one.
 	mostMessage = 1 << 20
 	mostAudio   = 15 << 20
+	// mostID bounds the ids that a client gives, in characters, and mostAsk the bytes of how an item is to be transcribed, which each keeps.
+	mostID  = 512
+	mostAsk = 16 << 10
 	// keptItems and keptBytes bound what can be retrieved.
 	keptItems = 1000
 	keptBytes = 1 << 20

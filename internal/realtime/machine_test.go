@@ -240,3 +240,28 @@ func TestItemsCanBeRetrieved(t *testing.T) {
 		t.Errorf("%s", text)
 	}
 }
+
+// TestWhatIsRepeatedIsBounded sends long values that would come back, or stay.
+func TestWhatIsRepeatedIsBounded(t *testing.T) {
+	t.Parallel()
+	long := strings.Repeat("é", 513)
+	for _, c := range []struct{ message, param string }{
+		{`{"type":"nonsense","event_id":"` + long + `"}`, "type"},
+		{`{"type":"input_audio_buffer.append","audio":"!","event_id":"` + long + `"}`, "audio"},
+		{`{"type":"conversation.item.create","item":{"type":"message","id":"` + long + `"}}`, "item.id"},
+		{`{"type":"session.update","session":{"audio":{"input":{"transcription":{"prompt":"` + strings.Repeat("p", 16<<10) + `"}}}}}`, "session.audio.input.transcription"},
+		{`{"type":"session.update","session":{"audio":{"input":{"transcription":{"keywords":[""` + strings.Repeat(`,""`, 1<<10) + `]}}}}}`, "session.audio.input.transcription"},
+	} {
+		w := quiet(t)
+		w.say(c.message)
+		w.want("error")
+		if body, _ := w.events[0]["error"].(map[string]any); body["param"] != c.param || body["event_id"] != nil {
+			t.Errorf("%.60s: %v", c.message, body)
+		}
+	}
+	w := quiet(t)
+	w.say(`{"type":"nonsense","event_id":"` + long[2:] + `"}`)
+	if body, _ := w.events[0]["error"].(map[string]any); body["event_id"] != long[2:] {
+		t.Error("an event_id of 512 characters is not repeated")
+	}
+}

@@ -118,6 +118,10 @@ func flat(c *Config, session object) {
 
 func include(c *Config, session object) {
 	field(session, "include", "a list of strings", nil, &c.Include)
+	if len(c.Include) > 1 { // the only one there is, however often
+		slices.Sort(c.Include)
+		c.Include = slices.Compact(c.Include)
+	}
 	for _, name := range c.Include {
 		if name != logprobs {
 			session.wrong(session.path+".include", "%q is not %s", short(name), logprobs)
@@ -175,8 +179,26 @@ func transcription(c *Config, from object, name string) {
 			o.wrong(o.path+".delay", "%q is none of minimal, low, medium, high, xhigh", short(*t.Delay))
 		}
 	}
+	if t.size() > mostAsk {
+		o.wrong(o.path, "its texts have more than 16 KiB")
+	}
 	c.Transcription = &t
 }
+
+// size is how many bytes the texts have, with what a list needs for each.
+func (t *Transcription) size() int {
+	n := len(t.Model) + len(t.Language)
+	if t.Prompt != nil {
+		n += len(*t.Prompt)
+	}
+	for _, text := range slices.Concat(t.Languages, t.Keywords) {
+		n += len(text) + perText
+	}
+	return n
+}
+
+// perText is what a text of a list needs besides its bytes.
+const perText = 16
 
 func noise(c *Config, from object, name string) {
 	o, there, null := from.within(name)

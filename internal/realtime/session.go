@@ -81,7 +81,7 @@ func (s *Session) with(do func(*Machine)) {
 
 // add takes an event for the client. The caller holds the lock.
 func (s *Session) add(e Event) {
-	s.bytes += len(e.Delta)
+	s.bytes += e.size()
 	if n := len(s.events); n > 0 && e.Type == typeDelta && s.events[n-1].Type == typeDelta && s.events[n-1].Item == e.Item {
 		s.events[n-1].Delta += e.Delta
 		return
@@ -140,7 +140,7 @@ func (s *Session) Next(ctx context.Context) ([]byte, error) {
 			e := s.events[0]
 			s.events[0] = Event{}
 			s.events = s.events[1:]
-			s.bytes -= len(e.Delta)
+			s.bytes -= e.size()
 			data, err := s.machine.Encode(&e)
 			s.changed()
 			s.mu.Unlock()

@@ -221,3 +221,16 @@ func TestNoRoomForSound(t *testing.T) {
 		t.Error("a session is open")
 	}
 }
+
+// TestLargeAnswersCount keeps a client from sending more while few large answers wait for it.
+func TestLargeAnswersCount(t *testing.T) {
+	t.Parallel()
+	c := open(t, sessions(t, &counting{}, nil))
+	item := `{"type":"conversation.item.create","item":{"type":"message","content":"` + strings.Repeat("x", 600<<10) + `"}}`
+	c.say(item)
+	ctx, cancel := context.WithCancel(t.Context())
+	defer cancel()
+	if err := c.session.Room(ctx, cancel); err == nil {
+		t.Error("a client with 1 MiB to read may send more")
+	}
+}
