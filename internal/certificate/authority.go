@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -99,7 +100,8 @@ type authority struct {
 	key         crypto.Signer
 }
 
-// newAuthority makes a CA that can sign for these names alone.
+// newAuthority makes a CA that can sign for these names alone. Only where one of them is below another it can sign for everything below that one:
+// what is excluded cannot be permitted again.
 func newAuthority(names Names, called string, now time.Time, lasts time.Duration) (*authority, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -110,6 +112,11 @@ func newAuthority(names Names, called string, now time.Time, lasts time.Duration
 		NotBefore: now.Add(-skew), NotAfter: now.Add(lasts), BasicConstraintsValid: true, IsCA: true, MaxPathLenZero: true,
 		KeyUsage: x509.KeyUsageCertSign, ExtKeyUsage: []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth},
 		PermittedDNSDomainsCritical: true, PermittedDNSDomains: names.DNS,
+	}
+	for _, name := range names.DNS { // a permitted name permits what is below it, too (RFC 5280, 4.2.1.10), which matters for a machine called dev
+		if below := "." + name; !slices.ContainsFunc(names.DNS, func(other string) bool { return strings.HasSuffix(other, below) }) {
+			template.ExcludedDNSDomains = append(template.ExcludedDNSDomains, below)
+		}
 	}
 	for _, ip := range names.IP {
 		template.PermittedIPRanges = append(template.PermittedIPRanges, &net.IPNet{IP: ip.AsSlice(), Mask: net.CIDRMask(ip.BitLen(), ip.BitLen())})

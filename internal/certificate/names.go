@@ -21,7 +21,7 @@ func address(word string) (netip.Addr, bool) {
 // ThisMachine are the names by which a machine of that name is called in its network: as it is, without its domain, and with .local.
 func ThisMachine(name string) Names {
 	short, _, _ := strings.Cut(name, ".")
-	if isName(strings.ToLower(short)) {
+	if short = strings.ToLower(short); isName(short) && short != "local" { // local.local would be below local
 		return NamesOf(name, short, short+".local")
 	}
 	return NamesOf(name)
