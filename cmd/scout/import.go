@@ -93,7 +93,8 @@ func (a *app) importOriginal(ctx context.Context, c *client.Client, path string,
 	return a.Say("%s", importText(&out.Imported))
 }
 
-// openOriginal opens the file to send. What lies in the log of a database that is open, or was not closed, is in it, too.
+// openOriginal opens a copy of the file to send. SQLite makes it: what lies in the log of a database that is open, or was not closed, is in it, too,
+// and no transaction is there by half.
 func openOriginal(ctx context.Context, path string) (file *os.File, size int64, discard func() error, err error) {
 	doing := "import " + path
 	info, err := os.Stat(path)
@@ -105,39 +106,42 @@ func openOriginal(ctx context.Context, path string) (file *os.File, size int64, 
 	case !info.Mode().IsRegular():
 		return nil, 0, nil, scout.Errorf(scout.CodeInvalidArgument, "%s: it is not a regular file", doing).WithHint("write it into a file first")
 	}
-	dir := ""
-	if log, err := os.Stat(path + "-wal"); err == nil && log.Size() > 0 {
-		if dir, err = os.MkdirTemp("", "scout-import-"); err != nil {
-			return nil, 0, nil, scout.FileError(scout.CodeWriteFailed, doing, err)
-		}
-		whole := filepath.Join(dir, "scout.db")
-		if err := original.Copy(ctx, path, whole); err != nil {
-			return nil, 0, nil, errors.Join(err, os.RemoveAll(dir))
-		}
-		path = whole
+	if err := isDatabase(path); err != nil { // before it is copied
+		return nil, 0, nil, err
 	}
-	discard = func() error {
-		if dir == "" {
-			return nil
-		}
-		return scout.FileError(scout.CodeWriteFailed, "remove a copy", os.RemoveAll(dir))
+	dir, err := os.MkdirTemp("", "scout-import-")
+	if err != nil {
+		return nil, 0, nil, scout.FileError(scout.CodeWriteFailed, doing, err)
 	}
-	if file, err = os.Open(path); err != nil {
-		return nil, 0, nil, errors.Join(scout.FileError(scout.CodeReadFailed, doing, err), discard())
+	remove := func() error { return scout.FileError(scout.CodeWriteFailed, "remove a copy", os.RemoveAll(dir)) }
+	whole := filepath.Join(dir, "whole.db")
+	if err := original.Copy(ctx, path, whole); err != nil {
+		return nil, 0, nil, errors.Join(err, remove())
 	}
+	if file, err = os.Open(whole); err != nil {
+		return nil, 0, nil, errors.Join(scout.FileError(scout.CodeReadFailed, doing, err), remove())
+	}
+	if info, err = file.Stat(); err != nil {
+		return nil, 0, nil, errors.Join(scout.FileError(scout.CodeReadFailed, doing, err), file.Close(), remove())
+	}
+	return file, info.Size(), func() error { return errors.Join(file.Close(), remove()) }, nil
+}
+
+func isDatabase(path string) error {
+	file, err := os.Open(path)
+	if err != nil {
+		return scout.FileError(scout.CodeReadFailed, "import "+path, err)
+	}
+	defer file.Close() //nolint:errcheck // it was only read
 	head := make([]byte, original.HeadBytes)
 	n, err := file.ReadAt(head, 0)
 	if err != nil && !errors.Is(err, io.EOF) {
-		return nil, 0, nil, errors.Join(scout.FileError(scout.CodeReadFailed, doing, err), file.Close(), discard())
+		return scout.FileError(scout.CodeReadFailed, "import "+path, err)
 	}
-	if !original.IsDatabase(head[:n]) { // before it is sent
-		return nil, 0, nil, errors.Join(original.Foreign("%s is no database of SQLite", path), file.Close(), discard())
+	if !original.IsDatabase(head[:n]) {
+		return original.Foreign("%s is no database of SQLite", path)
 	}
-	if info, err = file.Stat(); err != nil {
-		return nil, 0, nil, errors.Join(scout.FileError(scout.CodeReadFailed, doing, err), file.Close(), discard())
-	}
-	end := discard
-	return file, info.Size(), func() error { return errors.Join(file.Close(), end()) }, nil
+	return nil
 }
 
 // importText says what came of an import.

@@ -104,6 +104,10 @@ func explain(ctx context.Context, err error) error {
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	}
+	var coded *scout.Error
+	if errors.As(err, &coded) {
+		return err
+	}
 	var failure *driver.Error
 	if !errors.As(err, &failure) {
 		return scout.Errorf(scout.CodeImportCorrupt, "the database is damaged: %w", err)
@@ -272,20 +276,6 @@ func (d *Database) After(ctx context.Context, after *int64, limit int) ([]Text, 
 		size += len(all[len(all)-1].Text)
 	}
 	return all, explain(ctx, rows.Err())
-}
-
-// Copy writes the database at from into a new file, together with what lies in the log beside it: the original Scout may be running, or have
-// crashed.
-func Copy(ctx context.Context, from, to string) error {
-	db, err := connect(ctx, from, "mode=ro")
-	if err != nil {
-		return err
-	}
-	_, err = db.ExecContext(ctx, "PRAGMA query_only = 0")
-	if err == nil {
-		_, err = db.ExecContext(ctx, "VACUUM INTO ?", to)
-	}
-	return errors.Join(explain(ctx, err), db.Close())
 }
 
 // MostDuration bounds what the database may say of the length of a text: a day more than any recording lasts.

@@ -1,6 +1,7 @@
 package original_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"os"
@@ -250,8 +251,8 @@ func TestACallThatIsCancelledBlamesNoFile(t *testing.T) {
 func TestWhatTheMachineFailsAtBlamesNoFile(t *testing.T) {
 	t.Parallel()
 	path, db := originaltest.Open(t, originaltest.Last)
-	if err := original.Copy(t.Context(), path, filepath.Join(t.TempDir(), "nowhere", "copy.db")); scout.CodeOf(err) != scout.CodeReadFailed {
-		t.Errorf("no folder to copy into: %v, want %s", err, scout.CodeReadFailed)
+	if err := original.Copy(t.Context(), path, filepath.Join(t.TempDir(), "nowhere", "copy.db")); scout.CodeOf(err) != scout.CodeFileNotFound {
+		t.Errorf("no folder to copy into: %v, want %s", err, scout.CodeFileNotFound)
 	}
 	writer, err := db.Conn(t.Context())
 	if err != nil {
@@ -263,5 +264,53 @@ func TestWhatTheMachineFailsAtBlamesNoFile(t *testing.T) {
 	}
 	if err := original.Copy(t.Context(), path, filepath.Join(t.TempDir(), "copy.db")); scout.CodeOf(err) != scout.CodeBusy {
 		t.Errorf("a program that writes: %v, want %s", err, scout.CodeBusy)
+	}
+}
+
+// A program that was killed within a transaction leaves a file that is half changed, and a journal that takes the changes back.
+func TestACopyHasNoHalfOfATransaction(t *testing.T) {
+	t.Parallel()
+	path, db := originaltest.Open(t, originaltest.Last, `INSERT INTO transcripts (text, duration_ms) VALUES ('whole', 1)`)
+	writer, err := db.Conn(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer writer.Close() //nolint:errcheck // the test ends
+	for _, s := range []string{
+		"PRAGMA cache_size = 1", "BEGIN",
+		`WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i < 3000) INSERT INTO transcripts (text, duration_ms) SELECT hex(randomblob(400)), 1 FROM n`,
+	} {
+		if _, err := writer.ExecContext(t.Context(), s); err != nil {
+			t.Fatal(err)
+		}
+	}
+	killed := filepath.Join(t.TempDir(), "scout.db")
+	for _, suffix := range []string{"", "-journal"} {
+		data, err := os.ReadFile(path + suffix)
+		if err == nil {
+			err = os.WriteFile(killed+suffix, data, 0o600)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, err := os.ReadFile(killed)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := filepath.Join(t.TempDir(), "copy.db")
+	if err := original.Copy(t.Context(), killed, to); err != nil {
+		t.Fatal(err)
+	}
+	d, err := original.Open(t.Context(), to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer d.Close() //nolint:errcheck // it was only read
+	if all := allOf(t, d, 100); len(all) != 1 || all[0].Text != "whole" {
+		t.Errorf("the copy has %d texts, want the one that was committed", len(all))
+	}
+	if after, err := os.ReadFile(killed); err != nil || !bytes.Equal(before, after) {
+		t.Errorf("the original is another one than before (%v)", err)
 	}
 }
