@@ -164,6 +164,14 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 	if err != nil {
 		return nil, err
 	}
+	text, err := s.store().Transcript(ctx, request.Transcript(recording.ID(r.ID)), 0)
+	switch {
+	case scout.CodeOf(err) == scout.CodeNotFound: // it is to be made
+	case err != nil:
+		return nil, err
+	case !text.DeletedAt.IsZero(): // its versions would lie there, too
+		return nil, scout.Errorf(scout.CodeConflict, "transcript %s is in the trash", text.Key).WithHint("restore it first: scout transcripts restore %s", text.Key)
+	}
 	hook, err := webhookOfJob(ctx, in.Webhook, "body.webhook")
 	if err != nil {
 		return nil, err

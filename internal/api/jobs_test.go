@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"os"
+	"strings"
 	"testing"
 	"time"
 
@@ -102,6 +103,32 @@ func TestATranslationIsAJobOfItsOwn(t *testing.T) {
 			t.Errorf("a form with %v: %d %s, want %s", parts, response.StatusCode, text, want)
 		}
 	}
+}
+
+// A text in the trash gets no versions that nobody would see.
+func TestATextInTheTrashIsRestoredFirst(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	err := s.store.Update(t.Context(), func(tx store.Tx) error {
+		_, err := tx.PutRecording(store.Recording{ID: string(exampleID), Source: store.SourceMicrophone, State: "finished", StartedAt: onTheEvening()})
+		if err != nil {
+			return err
+		}
+		_, err = tx.PutTranscript(store.Put{Key: store.MainKey(string(exampleID)), Kind: store.KindFirst, Transcript: scout.Transcript{Segments: []scout.Segment{{Text: "a word"}}}})
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	path := "/api/v1/transcripts/" + string(exampleID)
+	body := `{"kind":"transcribe","recording_id":"` + string(exampleID) + `","force":true}`
+	s.do("DELETE", path, "")
+	if response, text := s.do("POST", "/api/v1/jobs", body); response.StatusCode != http.StatusConflict || !strings.Contains(text, "is in the trash") {
+		t.Errorf("%d %s, want a conflict", response.StatusCode, text)
+	}
+	s.do("POST", path+"/restore", "")
+	s.askJob("POST", "/jobs", body, http.StatusAccepted)
 }
 
 func TestAJobIsRefusedForWhatCannotBeTranscribed(t *testing.T) {
