@@ -169,29 +169,47 @@ func inPEM(kind string, content []byte) []byte {
 	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: content})
 }
 
-// keptAuthority is the CA whose key was kept, if it can sign for these names for long enough; nil if not.
-func keptAuthority(dir string, names Names, now time.Time) *authority {
+// keptAuthority is the CA whose key was kept, if it can sign for these names for long enough; nil if not. The error says that a file cannot be read
+// now: it may be good.
+func keptAuthority(dir string, names Names, now time.Time) (*authority, error) {
 	ca, err := readAuthority(CAFile(dir))
 	if err != nil {
-		return nil
+		return nil, unlessUseless(err)
 	}
-	content, _, err := readPEM(filepath.Join(dir, caKeyName), "key of the CA")
+	content, _, err := readPEM(caKeyFile(dir), "key of the CA")
 	if err != nil {
-		return nil
+		return nil, unlessUseless(err)
 	}
+	key, is := caKey(content)
+	if !is || !key.PublicKey.Equal(ca.PublicKey) || ca.NotBefore.After(now) || ca.NotAfter.Before(now.Add(2*renewedBefore)) || !permits(ca, names) {
+		return nil, nil
+	}
+	return &authority{ca, key}, nil
+}
+
+// caKey is the key of a CA out of the content of its file.
+func caKey(content []byte) (*ecdsa.PrivateKey, bool) {
 	block, _ := pem.Decode(content)
 	if block == nil {
-		return nil
+		return nil, false
 	}
 	parsed, err := x509.ParsePKCS8PrivateKey(block.Bytes)
 	if err != nil {
-		return nil
+		return nil, false
 	}
 	key, is := parsed.(*ecdsa.PrivateKey)
-	if !is || !key.PublicKey.Equal(ca.PublicKey) || ca.NotAfter.Before(now.Add(2*renewedBefore)) || !permits(ca, names) {
+	return key, is
+}
+
+// useless reports whether an error says that there is no such file, or that its content is wrong. Any other one may be of the moment (no open files
+// left, a disk that does not answer) or of the rights to the file: trust is not to be lost for it.
+func useless(err error) bool { return absent(err) || scout.CodeOf(err) == scout.CodeCertificateInvalid }
+
+func unlessUseless(err error) error {
+	if useless(err) {
 		return nil
 	}
-	return &authority{ca, key}
+	return err
 }
 
 // permits reports whether the constraints of a CA have all of these names.
@@ -209,53 +227,94 @@ func permits(ca *x509.Certificate, names Names) bool {
 	return true
 }
 
+// permitted are the names for which a CA can sign.
+func permitted(ca *x509.Certificate) Names {
+	n := Names{DNS: ca.PermittedDNSDomains}
+	for _, ips := range ca.PermittedIPRanges {
+		if ip, is := netip.AddrFromSlice(ips.IP); is {
+			n.IP = append(n.IP, ip)
+		}
+	}
+	return n
+}
+
 // makePair writes a new certificate into the folder, signed by the CA whose key was kept, or by a new one, whose key is written only where it is
 // to be kept. renewed is true where the CA is the same.
-func makePair(dir string, names Names, keepKey bool, now time.Time) (renewed bool, err error) {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return false, scout.FileError(scout.CodeWriteFailed, "make the folder "+dir, err)
-	}
-	private := func(name string, content []byte) error {
-		return atomicfile.Write(filepath.Join(dir, name), content, atomicfile.Options{Mode: atomicfile.Private, ExactMode: true})
+//
+//	anew  a person demands it: the certificate is to have all names of now, also if that takes a new CA
+func (o *Options) makePair(anew bool) (renewed bool, err error) {
+	now, names := o.Now(), o.Wanted.with(o.Called)
+	if err := os.MkdirAll(o.Dir, 0o700); err != nil {
+		return false, scout.FileError(scout.CodeWriteFailed, "make the folder "+o.Dir, err)
 	}
 	lasts := onceLasts
 	var ca *authority
-	if keepKey {
-		lasts, ca = renewedLasts, keptAuthority(dir, names, now)
+	if o.KeepCAKey {
+		demanded := o.Wanted
+		if anew {
+			demanded = names
+		}
+		lasts = renewedLasts
+		if ca, err = keptAuthority(o.Dir, demanded, now); err != nil {
+			return false, err
+		}
 	}
 	if renewed = ca != nil; !renewed {
 		caFor := onceLasts
-		if keepKey {
+		if o.KeepCAKey {
 			caFor = caLasts
 		}
-		if ca, err = newAuthority(names, names.DNS[0], now, caFor); err != nil {
+		if ca, err = newAuthority(names, o.name(), now, caFor); err != nil {
 			return false, scout.Errorf(scout.CodeInternal, "make a CA: %w", err)
 		}
+	} else if !anew {
+		names = o.Wanted.with(permitted(ca.certificate)) // an address that the machine has got since is not worth the trust of all clients
 	}
 	pair, err := ca.sign(names, now, lasts)
 	if err != nil {
 		return false, scout.Errorf(scout.CodeInternal, "make a certificate: %w", err)
 	}
-	if !renewed {
-		if err := private(caName, inPEM(blockCertificate, ca.certificate.Raw)); err != nil {
-			return false, err
-		}
-		if keepKey {
-			secret, err := x509.MarshalPKCS8PrivateKey(ca.key)
-			if err != nil {
-				return false, scout.Errorf(scout.CodeInternal, "make a CA: %w", err)
-			}
-			if err := private(caKeyName, inPEM(blockKey, secret)); err != nil {
-				return false, err
-			}
-		}
+	if renewed {
+		return true, o.private(pairName, pair, nil)
 	}
-	return renewed, private(pairName, pair)
+	return false, o.write(ca, pair)
 }
+
+// name is what the CA is called by, so that people can tell those of several machines apart.
+func (o *Options) name() string {
+	if len(o.Called.DNS) > 0 {
+		return o.Called.DNS[0]
+	}
+	return o.Wanted.DNS[0]
+}
+
+// write writes a new CA, its key where it is kept, and its certificate. Each file is on the disk before the first one gets its name: a disk that is
+// full leaves the files of before, which belong together.
+func (o *Options) write(ca *authority, pair []byte) error {
+	first := func(string) error { return o.private(caName, inPEM(blockCertificate, ca.certificate.Raw), nil) }
+	if o.KeepCAKey {
+		secret, err := x509.MarshalPKCS8PrivateKey(ca.key)
+		if err != nil {
+			return scout.Errorf(scout.CodeInternal, "make a CA: %w", err)
+		}
+		theCA := first
+		first = func(string) error { return o.private(caKeyName, inPEM(blockKey, secret), theCA) }
+	}
+	return o.private(pairName, pair, first)
+}
+
+// private writes a file for nobody else.
+//
+//	before  runs when the content is on the disk, under another name
+func (o *Options) private(name string, content []byte, before func(string) error) error {
+	return atomicfile.Write(filepath.Join(o.Dir, name), content, atomicfile.Options{Mode: atomicfile.Private, ExactMode: true, Check: before, System: o.System})
+}
+
+func caKeyFile(dir string) string { return filepath.Join(dir, caKeyName) }
 
 // forgetKey removes the key of the CA, which is no longer to be kept.
 func forgetKey(dir string) error {
-	err := os.Remove(filepath.Join(dir, caKeyName))
+	err := os.Remove(caKeyFile(dir))
 	if err == nil || absent(err) {
 		return nil
 	}

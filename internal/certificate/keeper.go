@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/observe/metric"
@@ -47,6 +48,8 @@ type Options struct {
 	KeepCAKey bool
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
+	// System is where Scout's own files are written; nil for the real one. Tests put one that fails in its place.
+	System atomicfile.System
 }
 
 // Keeper has the certificate that is shown now. It is safe for concurrent use.
@@ -137,12 +140,14 @@ func (k *Keeper) lookAtOwn() (*Pair, *x509.Certificate, error) {
 		}
 	}
 	pair, ca, err := own(o.Dir)
-	why := k.remake(pair, ca, err)
-	if why == "" {
-		return pair, ca, nil
+	if err != nil && !useless(err) {
+		return nil, nil, err // that of before stays, and the files
 	}
-	names := o.Wanted.with(o.Called)
-	renewed, makeErr := makePair(o.Dir, names, o.KeepCAKey, o.Now())
+	why, unread := k.remake(pair, ca, err)
+	if why == "" || unread != nil {
+		return pair, ca, unread
+	}
+	renewed, makeErr := o.makePair(absent(err))
 	if makeErr != nil && err == nil {
 		return pair, ca, makeErr // it is still good
 	}
@@ -157,27 +162,33 @@ func (k *Keeper) lookAtOwn() (*Pair, *x509.Certificate, error) {
 	return pair, ca, nil
 }
 
-// remake says why the certificate is made anew; empty where it stays.
-func (k *Keeper) remake(pair *Pair, ca *x509.Certificate, err error) string {
+// remake says why the certificate is made anew; empty where it stays. unread says that the key of the CA cannot be read now.
+func (k *Keeper) remake(pair *Pair, ca *x509.Certificate, err error) (why string, unread error) {
 	o := &k.options
 	switch {
 	case absent(err):
-		return "there was none"
+		return "there was none", nil
 	case err != nil:
-		return scout.Plain(err)
+		return scout.Plain(err), nil
 	}
 	before, now := remadeBefore, o.Now()
-	if o.KeepCAKey && keptAuthority(o.Dir, o.Wanted, now) != nil {
-		before = renewedBefore
+	if o.KeepCAKey {
+		kept, err := keptAuthority(o.Dir, o.Wanted, now)
+		if err != nil {
+			return "", err
+		}
+		if kept != nil {
+			before = renewedBefore
+		}
 	}
 	missing := o.Wanted.missing(pair.Leaf)
 	switch {
 	case len(missing) > 0:
-		return "it is not for " + strings.Join(missing, ", ")
+		return "it is not for " + strings.Join(missing, ", "), nil
 	case pair.Leaf.NotAfter.Before(now.Add(before)), ca.NotAfter.Before(now.Add(before)):
-		return "it ends on " + date(pair.Leaf.NotAfter)
+		return "it ends on " + date(pair.Leaf.NotAfter), nil
 	}
-	return ""
+	return "", nil
 }
 
 // Shown is the certificate that clients are shown, and Scout's own CA, if it made it; nil for none.
