@@ -383,6 +383,34 @@ func TestACertificateWhoseTimeIsOver(t *testing.T) {
 	}
 }
 
+// A key that others can read, or new files that are wrong, do not hide that the certificate ends.
+func TestHealthTellsEverythingThatIsWrong(t *testing.T) {
+	t.Parallel()
+	now := time.Now()
+	for until, want := range map[time.Duration]struct {
+		status health.Status
+		reason string
+	}{-time.Hour: {health.Unhealthy, "the certificate ended on"}, 24 * time.Hour: {health.Degraded, "the certificate ends on"}} {
+		cert, key := pairOf(t, "a.example", now.Add(until))
+		k, o, err := filed(t, now, cert, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		put(t, o.Key, key, 0o644)
+		if err := k.Look(); err != nil {
+			t.Fatal(err)
+		}
+		put(t, o.Cert, []byte("hello"), 0o600)
+		if err := k.Look(); err == nil {
+			t.Error("files that are wrong")
+		}
+		r := k.Check().Probe(t.Context())
+		if r.Status != want.status || !strings.HasPrefix(r.Reason, want.reason) || !strings.Contains(r.Reason, "no certificate in PEM") || !strings.Contains(r.Reason, "other users can read the key") {
+			t.Errorf("%s: %+v", until, r)
+		}
+	}
+}
+
 func TestNames(t *testing.T) {
 	t.Parallel()
 	for _, c := range []struct{ got, want string }{

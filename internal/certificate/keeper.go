@@ -231,20 +231,36 @@ func (k *Keeper) Check() health.Check {
 		if unnamed := k.options.Unnamed(leaf); unnamed != "" && k.options.Own {
 			result.Metadata["not_named"] = unnamed
 		}
-		switch now := k.options.Now(); {
-		case !now.Before(leaf.NotAfter):
-			result.Status, result.Reason = health.Unhealthy, "the certificate ended on "+date(leaf.NotAfter)+": clients refuse it"
-		case now.Before(leaf.NotBefore):
-			result.Status, result.Reason = health.Unhealthy, "the certificate begins on "+date(leaf.NotBefore)+": clients refuse it, or the clock of this machine is wrong"
-		case k.problem != nil:
-			result.Status, result.Reason = health.Degraded, "the certificate of before stays, the new one is not used: "+scout.Plain(k.problem)
-		case k.pair.Exposed:
-			result.Status, result.Reason = health.Degraded, "other users can read the key of the certificate"
-		case leaf.NotAfter.Before(now.Add(k.toldBefore())):
-			result.Status, result.Reason = health.Degraded, "the certificate ends on "+date(leaf.NotAfter)
-		}
+		result.Status, result.Reason = k.judge(leaf)
 		return result
 	}}
+}
+
+// judge says what is wrong with the certificate that clients are shown: the time first, which ends everything, then all else. The caller holds the lock.
+func (k *Keeper) judge(leaf *x509.Certificate) (health.Status, string) {
+	status, now := health.Healthy, k.options.Now()
+	var reasons []string
+	tell := func(worse health.Status, reason string) {
+		if len(reasons) == 0 {
+			status = worse
+		}
+		reasons = append(reasons, reason)
+	}
+	switch {
+	case !now.Before(leaf.NotAfter):
+		tell(health.Unhealthy, "the certificate ended on "+date(leaf.NotAfter)+": clients refuse it")
+	case now.Before(leaf.NotBefore):
+		tell(health.Unhealthy, "the certificate begins on "+date(leaf.NotBefore)+": clients refuse it, or the clock of this machine is wrong")
+	case leaf.NotAfter.Before(now.Add(k.toldBefore())):
+		tell(health.Degraded, "the certificate ends on "+date(leaf.NotAfter))
+	}
+	if k.problem != nil {
+		tell(health.Degraded, "the certificate of before stays, the new one is not used: "+scout.Plain(k.problem))
+	}
+	if k.pair.Exposed {
+		tell(health.Degraded, "other users can read the key of the certificate")
+	}
+	return status, strings.Join(reasons, "; ")
 }
 
 // toldBefore is how long before its end health tells of it. A certificate that is renewed by itself and needs no new trust is not told of.
