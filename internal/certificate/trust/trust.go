@@ -49,6 +49,8 @@ type Step struct {
 	For string `json:"for"`
 	// Command is what runs.
 	Command []string `json:"command"`
+	// Store is the file or database that it changes: the steps of one need each other.
+	Store string `json:"store"`
 }
 
 // String is the command as it would be typed.
@@ -104,13 +106,13 @@ func Label(dataDir string) string {
 func (m Machine) Trust(ca, dataDir string) Plan {
 	return m.plan(func(s system) []Step {
 		target := filepath.Join(s.folder, Label(dataDir)+s.ending)
-		return []Step{{everybody, m.as(append([]string{"install", "-m", "644", ca}, target)...)}, {everybody, m.as(s.update...)}}
+		return []Step{{everybody, m.as(append([]string{"install", "-m", "644", ca}, target)...), s.folder}, {everybody, m.as(s.update...), s.folder}}
 	}, func(browser, database string) []Step {
 		var steps []Step
 		if m.Has(database, Label(dataDir)) { // another one may have its name
-			steps = append(steps, Step{browser, []string{"certutil", "-D", "-d", database, "-n", Label(dataDir)}})
+			steps = append(steps, Step{browser, []string{"certutil", "-D", "-d", database, "-n", Label(dataDir)}, database})
 		}
-		return append(steps, Step{browser, []string{"certutil", "-A", "-d", database, "-n", Label(dataDir), "-t", "C,,", "-i", ca}})
+		return append(steps, Step{browser, []string{"certutil", "-A", "-d", database, "-n", Label(dataDir), "-t", "C,,", "-i", ca}, database})
 	})
 }
 
@@ -125,12 +127,12 @@ func (m Machine) Untrust(dataDir string) Plan {
 		if update[0] == "update-ca-certificates" {
 			update = append(slices.Clone(update), "--fresh") // else the link to the file that is gone may stay
 		}
-		return []Step{{everybody, m.as("rm", target)}, {everybody, m.as(update...)}}
+		return []Step{{everybody, m.as("rm", target), s.folder}, {everybody, m.as(update...), s.folder}}
 	}, func(browser, database string) []Step {
 		if !m.Has(database, Label(dataDir)) {
 			return nil
 		}
-		return []Step{{browser, []string{"certutil", "-D", "-d", database, "-n", Label(dataDir)}}}
+		return []Step{{browser, []string{"certutil", "-D", "-d", database, "-n", Label(dataDir)}, database}}
 	})
 }
 
@@ -205,26 +207,27 @@ func (m Machine) databases() []database {
 	return found
 }
 
-// Run runs the steps, one after the other. One that fails does not keep the next ones from running, except the update of a store whose file was not
-// written.
+// Run runs the steps, one after the other. One that fails does not keep the next ones from running, except those of the
+// same store. The error counts both.
 func (p Plan) Run(ctx context.Context, in io.Reader, out io.Writer, did func(Step)) error {
 	var errs []error
-	failed := map[string]bool{}
+	failed, skipped := map[string]bool{}, 0
 	for _, s := range p.Steps {
-		if failed[s.For] {
+		if failed[s.Store] {
+			skipped++
 			continue
 		}
 		command := exec.CommandContext(ctx, s.Command[0], s.Command[1:]...) //nolint:gosec // the person has read it
 		command.Stdin, command.Stdout, command.Stderr = in, out, out
 		if err := command.Run(); err != nil {
-			failed[s.For] = true
+			failed[s.Store] = true
 			errs = append(errs, scout.Errorf(scout.CodeWriteFailed, "%s: %w", s, err))
 			continue
 		}
 		did(s)
 	}
 	if err := errors.Join(errs...); err != nil {
-		return fmt.Errorf("%d of %d steps failed: %w", len(errs), len(p.Steps), err)
+		return fmt.Errorf("%d of %d steps failed, %d were left out for that: %w", len(errs), len(p.Steps), skipped, err)
 	}
 	return nil
 }

@@ -134,9 +134,32 @@ func TestABrowserTrustsTheCA(t *testing.T) {
 	if p := m.Untrust(data); len(p.Steps) != 0 {
 		t.Errorf("a second time: %v", p.Steps)
 	}
-	broken := trust.Plan{Steps: []trust.Step{{For: "a", Command: []string{"false"}}, {For: "a", Command: []string{"true"}}, {For: "b", Command: []string{"true"}}}}
+}
+
+// A store that fails is left out from then on, and nobody else's is: two profiles of Firefox are two stores.
+func TestAStepThatFails(t *testing.T) {
+	t.Parallel()
+	broken := trust.Plan{Steps: []trust.Step{
+		{For: "Firefox", Store: "a", Command: []string{"false"}}, {For: "Firefox", Store: "a", Command: []string{"true"}}, {For: "Firefox", Store: "b", Command: []string{"true"}},
+	}}
 	var did []string
-	if err := broken.Run(t.Context(), nil, new(bytes.Buffer), func(s trust.Step) { did = append(did, s.For) }); err == nil || strings.Join(did, "") != "b" {
-		t.Errorf("a step that fails: %v, done: %v", err, did)
+	err := broken.Run(t.Context(), nil, new(bytes.Buffer), func(s trust.Step) { did = append(did, s.Store) })
+	if err == nil || !strings.HasPrefix(err.Error(), "1 of 3 steps failed, 1 were left out") || strings.Join(did, "") != "b" {
+		t.Errorf("%v, done: %v", err, did)
+	}
+	home := t.TempDir()
+	for _, profile := range []string{"one", "two"} {
+		dir := filepath.Join(home, ".mozilla", "firefox", profile)
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(filepath.Join(dir, "cert9.db"), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	m := machine(t, nil)
+	m.Home = home
+	if p := m.Trust("ca", "/data"); len(p.Steps) != 2 || p.Steps[0].For != p.Steps[1].For || p.Steps[0].Store == p.Steps[1].Store {
+		t.Errorf("%+v", p)
 	}
 }
