@@ -103,7 +103,7 @@ func describeCertificate(shown *shownCertificate, o *certificate.Options) error 
 	d := certificate.Describe(*o)
 	shown.Certificate, shown.Key = o.Cert, o.Key
 	if o.Own {
-		shown.Certificate, shown.Key, shown.CA, shown.CAKeyKept = certificate.PairFile(o.Dir), "", d.CAAt, &o.KeepCAKey
+		shown.Certificate, shown.Key, shown.CA, shown.CAKeyKept = certificate.PairFile(o.Dir), "", d.CAAt, &d.CAKey
 	}
 	problem := d.Err
 	if d.Pair != nil {
@@ -157,7 +157,7 @@ func (a *app) writeCertificate(s *shownCertificate) error {
 	if s.CAKeyKept != nil && *s.CAKeyKept {
 		add("key of the CA", "kept")
 	} else if s.CAKeyKept != nil {
-		add("key of the CA", "deleted when the CA had signed")
+		add("key of the CA", "not kept")
 	}
 	add("names", strings.Join(s.Names, " "))
 	add("without", s.NotNamed)

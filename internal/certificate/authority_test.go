@@ -219,3 +219,24 @@ func TestADiskThatIsFullWhenACAIsMade(t *testing.T) {
 		}
 	}
 }
+
+// What is told of the key of the CA is what is in the folder, not what the settings wish.
+func TestTheKeyThatIsThereIsDescribed(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t)
+	h.open()
+	h.options.KeepCAKey = true // too late: the key is gone
+	k := h.open()
+	if certificate.Describe(h.options).CAKey {
+		t.Error("described as kept, though it is gone")
+	}
+	if err := certificate.Renew(h.options.Dir); err != nil {
+		t.Fatal(err)
+	}
+	if err := k.Look(); err != nil {
+		t.Fatal(err)
+	}
+	if !certificate.Describe(h.options).CAKey {
+		t.Error("described as gone, though it is kept")
+	}
+}

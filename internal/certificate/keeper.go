@@ -8,6 +8,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -286,7 +287,9 @@ type Described struct {
 	Pair *Pair
 	CA   *x509.Certificate // of Scout's own, nil for none
 	CAAt string
-	Err  error // why there is none that can be used
+	// CAKey is true where the key of the CA is in its folder.
+	CAKey bool
+	Err   error // why there is none that can be used
 }
 
 // Describe reads the certificate, and changes nothing.
@@ -295,6 +298,8 @@ func Describe(o Options) Described {
 	if o.Own {
 		d.CAAt = CAFile(o.Dir)
 		d.Pair, d.CA, d.Err = own(o.Dir)
+		_, err := os.Stat(caKeyFile(o.Dir))
+		d.CAKey = err == nil
 		if absent(d.Err) {
 			d.Err = scout.Errorf(scout.CodeNotFound, "Scout has made no certificate yet").WithHint("it is made when the daemon starts: scout serve restart")
 		}
