@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/certificate/trust"
 	"github.com/scout-speech/scout/internal/daemon"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 func newTLSCommand(a *app) *cobra.Command {
@@ -211,14 +212,14 @@ func newTLSRenewCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "renew",
 		Short: "Have Scout make a new certificate, and a new CA",
-		Long: `Removes the certificate that Scout made. The daemon makes a new one at once, or
-when it starts, with the names and addresses that this machine has then. Unless
+		Long: `Replaces the certificate that Scout made by one with the names and addresses that
+this machine has now. The daemon makes it, if it runs. Unless
 tls.keep_ca_key is on, it is signed by a new CA, and whoever trusts the old one
 has to trust the new one: scout tls trust, and NODE_EXTRA_CA_CERTS of programs
 that run.`,
 		Example: "  scout tls renew && scout tls trust",
 		Args:    cli.WrongArgs(cobra.NoArgs),
-		RunE: func(*cobra.Command, []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) error {
 			o, err := a.certificateOptions()
 			if err != nil {
 				return err
@@ -231,7 +232,7 @@ that run.`,
 					return err
 				}
 			}
-			if err := certificate.Renew(o.Dir); err != nil {
+			if err := a.renewCertificate(cmd.Context(), o); err != nil {
 				return err
 			}
 			if asJSON {
@@ -239,13 +240,41 @@ that run.`,
 					Removed string `json:"removed"`
 				}{certificate.PairFile(o.Dir)})
 			}
-			a.Notef("the old certificate is removed; the daemon makes a new one, at once if it runs: scout tls show\n")
+			a.Notef("there is a new certificate: scout tls show\n")
 			return nil
 		},
 	}
 	cmd.Flags().BoolVarP(&yes, "yes", "y", false, "do not ask")
 	cli.JSONFlag(cmd, &asJSON)
 	return cmd
+}
+
+// madeWithin is how long the daemon has to make a certificate. It takes it less than a second.
+const madeWithin = 10 * time.Second
+
+// renewCertificate returns when there is a new certificate. The daemon makes it if it runs, because it alone knows the addresses at which it listens.
+// One that does not (it may run with the settings of before, without TLS) leaves it to this program.
+func (a *app) renewCertificate(ctx context.Context, o *certificate.Options) error {
+	dir, err := a.dataDir()
+	if err != nil {
+		return err
+	}
+	if err := certificate.Renew(o.Dir); err != nil {
+		return err
+	}
+	if _, running, err := daemon.HolderOf(dir); err == nil && running {
+		waiting, cancel := context.WithTimeout(ctx, madeWithin)
+		defer cancel()
+		for resilience.Sleep(waiting, 50*time.Millisecond) == nil {
+			if certificate.Describe(*o).Err == nil {
+				return nil
+			}
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+	}
+	return certificate.Make(*o)
 }
 
 // trusting are the flags of trust and untrust.

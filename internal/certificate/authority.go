@@ -330,6 +330,15 @@ func Renew(dir string) error {
 	return scout.FileError(scout.CodeWriteFailed, "remove "+PairFile(dir), err)
 }
 
+// Make makes the certificate without the daemon, as Renew has the daemon do it.
+func Make(o Options) error {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	_, err := o.makePair(true)
+	return err
+}
+
 // own reads the certificate that Scout's own CA made, and the CA.
 func own(dir string) (*Pair, *x509.Certificate, error) {
 	pair, err := Read(PairFile(dir), PairFile(dir))
