@@ -240,3 +240,27 @@ func TestTheKeyThatIsThereIsDescribed(t *testing.T) {
 		t.Error("described as gone, though it is kept")
 	}
 }
+
+// A certificate that was made when the clock was ahead is made again when a time service has put it right. While nobody knows which time is right it
+// stays: a machine that starts with a clock that is behind would lose the trust of its clients each time.
+func TestACertificateFromTheFuture(t *testing.T) {
+	t.Parallel()
+	for _, keep := range []bool{false, true} {
+		h := newHouse(t)
+		h.options.KeepCAKey = keep
+		right := false
+		h.options.ClockIsRight = func() bool { return right }
+		k := h.open()
+		h.now = h.now.Add(-100 * 24 * time.Hour)
+		if err := k.Look(); err != nil || shake(k, h.ca(), "localhost", h.now) == nil {
+			t.Errorf("%v: made again while nobody knows the time: %v", keep, err)
+		}
+		right = true
+		if err := k.Look(); err != nil {
+			t.Fatal(err)
+		}
+		if err := shake(k, h.ca(), "localhost", h.now); err != nil {
+			t.Errorf("%v: %v", keep, err)
+		}
+	}
+}

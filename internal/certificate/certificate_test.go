@@ -39,7 +39,7 @@ func newHouse(t *testing.T) *house {
 	t.Helper()
 	h := &house{t: t, now: time.Now()}
 	h.options = certificate.Options{
-		Own: true, Dir: filepath.Join(t.TempDir(), "tls"), Now: func() time.Time { return h.now },
+		Own: true, Dir: filepath.Join(t.TempDir(), "tls"), Now: func() time.Time { return h.now }, ClockIsRight: func() bool { return false },
 		Wanted: certificate.NamesOf("localhost", "127.0.0.1", "::1", "192.168.1.5"), Called: certificate.ThisMachine("Box.example"),
 	}
 	return h

@@ -49,6 +49,8 @@ type Options struct {
 	KeepCAKey bool
 	// Now is the clock; nil for time.Now.
 	Now func() time.Time
+	// ClockIsRight reports whether a time service keeps the clock right; nil for what the kernel says.
+	ClockIsRight func() bool
 	// System is where Scout's own files are written; nil for the real one. Tests put one that fails in its place.
 	System atomicfile.System
 }
@@ -70,6 +72,9 @@ type Keeper struct {
 func Open(o Options) (*Keeper, error) {
 	if o.Now == nil {
 		o.Now = time.Now
+	}
+	if o.ClockIsRight == nil {
+		o.ClockIsRight = clockIsRight
 	}
 	k := &Keeper{
 		options: o, log: o.Scope.Component("tls").Log(),
@@ -188,6 +193,8 @@ func (k *Keeper) remake(pair *Pair, ca *x509.Certificate, err error) (why string
 		return "it is not for " + strings.Join(missing, ", "), nil
 	case pair.Leaf.NotAfter.Before(now.Add(before)), ca.NotAfter.Before(now.Add(before)):
 		return "it ends on " + date(pair.Leaf.NotAfter), nil
+	case pair.Leaf.NotBefore.After(now) && o.ClockIsRight(): // made when the clock was ahead. A clock that is behind now is no reason
+		return "it begins on " + date(pair.Leaf.NotBefore), nil
 	}
 	return "", nil
 }
