@@ -248,25 +248,25 @@ func (k *Keeper) Check() health.Check {
 func (k *Keeper) judge(leaf *x509.Certificate) (health.Status, string) {
 	status, now := health.Healthy, k.options.Now()
 	var reasons []string
-	tell := func(worse health.Status, reason string) {
+	tell := func(r health.Result) {
 		if len(reasons) == 0 {
-			status = worse
+			status = r.Status
 		}
-		reasons = append(reasons, reason)
+		reasons = append(reasons, r.Reason)
 	}
 	switch {
 	case !now.Before(leaf.NotAfter):
-		tell(health.Unhealthy, "the certificate ended on "+date(leaf.NotAfter)+": clients refuse it")
+		tell(health.Result{Status: health.Unhealthy, Reason: "the certificate ended on " + date(leaf.NotAfter) + ": clients refuse it"})
 	case now.Before(leaf.NotBefore):
-		tell(health.Unhealthy, "the certificate begins on "+date(leaf.NotBefore)+": clients refuse it, or the clock of this machine is wrong")
+		tell(health.Result{Status: health.Unhealthy, Reason: "the certificate begins on " + date(leaf.NotBefore) + ": clients refuse it, or the clock of this machine is wrong"})
 	case leaf.NotAfter.Before(now.Add(k.toldBefore())):
-		tell(health.Degraded, "the certificate ends on "+date(leaf.NotAfter))
+		tell(health.Result{Status: health.Degraded, Reason: "the certificate ends on " + date(leaf.NotAfter)})
 	}
 	if k.problem != nil {
-		tell(health.Degraded, "the certificate of before stays, the new one is not used: "+scout.Plain(k.problem))
+		tell(health.Result{Status: health.Degraded, Reason: "the certificate of before stays, the new one is not used: " + scout.Plain(k.problem)})
 	}
 	if k.pair.Exposed {
-		tell(health.Degraded, "other users can read the key of the certificate")
+		tell(health.Result{Status: health.Degraded, Reason: "other users can read the key of the certificate"})
 	}
 	return status, strings.Join(reasons, "; ")
 }
