@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
@@ -106,6 +107,10 @@ type Item struct {
 	said     Spoken
 	words    int   // committed
 	through  int64 // everything before it is text or silent
+
+	// state is where to go on after text that was told, and broke says that audio ended the engine. They belong to who transcribes the item.
+	state *speech.LiveState
+	broke bool
 }
 
 // NewMachine returns a machine. Start is called first.

@@ -40,8 +40,11 @@ type Session struct {
 	// finishing says that messages are not taken any more.
 	finishing bool
 	woken     bool // a timer will search for turns again
-	owed      error
-	behind    time.Time
+	// owed is why the engine gives no text, nil if it may, and failing since when it heard nothing because of failures.
+	owed    error
+	failing time.Time
+	behind  time.Time // since when text is late; zero if it is not
+	turn    time.Time // when the item that is transcribed had its turn
 }
 
 // dialect names the dialect, for logs and metrics. The caller holds the lock, or is alone.

@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"strings"
@@ -38,6 +39,8 @@ type Options struct {
 	Borrow func(ctx context.Context, ask Ask) (r Recognizer, release func(), err error)
 	// Ease is asked by how much live text is to be reduced; nil for not at all.
 	Ease func() speech.Ease
+	// Patience is how long an item that has ended waits for an engine that fails, once it is its turn; 2 min if zero.
+	Patience time.Duration
 }
 
 type metrics struct {
@@ -60,6 +63,7 @@ type Sessions struct {
 func New(o Options) *Sessions {
 	scope := o.Scope.Component("realtime")
 	o.Scope = scope
+	o.Patience = cmp.Or(o.Patience, usualPatience)
 	return &Sessions{options: o, log: scope.Log(), open: make(map[*Session]struct{}), metrics: &metrics{
 		sessions: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_realtime_sessions_total", Help: "Realtime sessions that ended, by dialect and outcome: closed by the client, expired, invalid, slow, stopped with the daemon, or failed.",

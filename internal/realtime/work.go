@@ -36,8 +36,8 @@ type Engine interface {
 }
 
 const (
-	// failsAfter is how long after its end an item waits for an engine that fails.
-	failsAfter = 2 * time.Minute
+	// usualPatience is that of Options.
+	usualPatience = 2 * time.Minute
 	// firstPause and longPause bound the wait before a model is asked for again.
 	firstPause, longPause = 250 * time.Millisecond, 5 * time.Second
 	// readFrames is how much sound is read at a time.
@@ -75,7 +75,7 @@ func (s *Session) work(ctx context.Context) {
 
 // next waits for an item of which there is sound; nil when ctx ends.
 func (s *Session) next(ctx context.Context) *Item {
-	for {
+	for ctx.Err() == nil {
 		s.mu.Lock()
 		it, news := s.machine.Next(), s.news
 		s.mu.Unlock()
@@ -88,10 +88,15 @@ func (s *Session) next(ctx context.Context) *Item {
 			return nil
 		}
 	}
+	return nil
 }
 
 // transcribe makes the text of an item, or tells that there will be none.
 func (s *Session) transcribe(ctx context.Context, it *Item) {
+	s.mu.Lock()
+	s.turn = time.Now()
+	s.mu.Unlock()
+	defer s.owes(speech.LiveOwed{}) // of this item
 	for pause := firstPause; ; pause = min(2*pause, longPause) {
 		err := s.attempt(ctx, it)
 		switch {
@@ -115,7 +120,19 @@ func (s *Session) transcribe(ctx context.Context, it *Item) {
 func (s *Session) overdue(it *Item) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return !it.Committed.IsZero() && time.Since(it.Committed) > failsAfter
+	return !it.Committed.IsZero() && !time.Now().Before(s.deadline(it))
+}
+
+// deadline is when an item fails if the engine still does: it counts from the latest of its commit, its turn at the engine, and the failure
+// since which nothing was heard. The caller holds the lock.
+func (s *Session) deadline(it *Item) time.Time {
+	from := it.Committed
+	for _, at := range []time.Time{s.turn, s.failing} {
+		if at.After(from) {
+			from = at
+		}
+	}
+	return from.Add(s.of.options.Patience)
 }
 
 // awaitEnd waits for the end of an item; it returns false if nobody wants it any more.
@@ -147,23 +164,26 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 		return err
 	}
 	defer release()
-	broke := false
+	s.lent()
 	live, err := speech.NewLive(s.of.options.Scope, s.of.options.Failures, r.Engine, speech.LiveOptions{
 		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Recorded: stretch{s.tape, it.Start}, Client: cmp.Or(s.client, "owner"),
+		From: it.state, // what is text stays, and nothing is said twice
 		Ease: s.of.options.Ease, Commit: ruleOf(it.Delay),
 		Partial: func(p speech.LivePartial) {
 			s.with(func(m *Machine) { m.Guess(it, p.Words, p.To, time.Now()) })
 		},
 		Committed: func(c speech.LiveCommitted) {
 			// Where the model found no words although it should have, nobody can tell what was said; audio that ends the engine is another matter.
-			broke = broke || slices.ContainsFunc(c.SetAside, func(a scout.SetAside) bool { return a.Code != scout.CodeTextLost })
+			it.broke = it.broke || slices.ContainsFunc(c.SetAside, func(a scout.SetAside) bool { return a.Code != scout.CodeTextLost })
+			it.state = &c.State
 			s.with(func(m *Machine) {
 				m.Through(it, c.Through)
 				m.Add(it, c.Text, c.Words, c.Through, time.Now())
 			})
-			s.tape.drop(it.Start + framesOf(c.Through))
+			s.tape.drop(it.Start + min(framesOf(c.Through), c.State.Next.First()))
 		},
 		Heard: func(to time.Duration) {
+			s.works()
 			s.with(func(m *Machine) { m.Hear(it, to, time.Now()) })
 		},
 		Owed: func(o speech.LiveOwed) { s.owes(o) },
@@ -178,35 +198,38 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 		_, _ = r.Engine.Load(running) // the first request says what is wrong
 		return nil
 	})
-	group.Go(func() error { return s.feed(running, live, it) })
+	at := it.Start
+	if it.state != nil {
+		at += it.state.Next.First()
+	}
+	group.Go(func() error { return s.feed(running, live, it, at) })
 	var final speech.LiveFinal
 	group.Go(func() (err error) {
 		final, err = live.Run(running)
 		end(nil)
 		return err
 	})
-	err = group.Wait()
-	s.owes(speech.LiveOwed{})
-	if err != nil {
+	if err := group.Wait(); err != nil {
 		return err
 	}
-	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && broke)
+	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && it.broke)
 	return nil
 }
 
-// feed gives the sound of an item to its transcription, until that ends.
-func (s *Session) feed(ctx context.Context, live *speech.Live, it *Item) error {
+// feed gives the sound of an item from a position on to its transcription, until that ends.
+func (s *Session) feed(ctx context.Context, live *speech.Live, it *Item, at int64) error {
 	samples := make([]float32, readFrames)
 	ended := false
-	for at := it.Start; ; {
+	for {
 		s.mu.Lock()
-		until, end, dropped, news, patience := s.machine.Until(it), it.End, it.Dropped, s.news, s.patience(it)
+		until, end, dropped, news := s.machine.Until(it), it.End, it.Dropped, s.news
+		patience, why := s.patience(it)
 		s.mu.Unlock()
 		switch {
 		case dropped:
 			return errDropped
 		case patience == 0:
-			return s.why()
+			return why
 		case at < until:
 			n, err := s.tape.read(samples[:min(readFrames, until-at)], at)
 			if err != nil {
@@ -231,19 +254,24 @@ func (s *Session) feed(ctx context.Context, live *speech.Live, it *Item) error {
 	}
 }
 
-// patience is how long an item may still wait for its text; 0 for no longer. The caller holds the lock.
-func (s *Session) patience(it *Item) time.Duration {
+// patience is how long an item may still wait for its text, 0 for no longer, and why. The caller holds the lock.
+func (s *Session) patience(it *Item) (time.Duration, error) {
 	if s.owed == nil || it.Committed.IsZero() {
-		return failsAfter
+		return s.of.options.Patience, nil
 	}
-	return max(0, time.Until(it.Committed.Add(failsAfter)))
+	return max(0, time.Until(s.deadline(it))), s.owed
 }
 
 // owes notes that text is late, and why.
 func (s *Session) owes(o speech.LiveOwed) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.owed = o.Err
+	switch s.owed = o.Err; {
+	case o.Err == nil:
+		s.failing = time.Time{}
+	case s.failing.IsZero():
+		s.failing = time.Now()
+	}
 	switch {
 	case o.From == o.To:
 		s.behind = time.Time{}
@@ -257,15 +285,27 @@ func (s *Session) owes(o speech.LiveOwed) {
 func (s *Session) note(err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.owed = err; s.behind.IsZero() {
-		s.behind = time.Now()
+	s.owed = err
+	if s.failing.IsZero() {
+		s.failing = time.Now()
+	}
+	if s.behind.IsZero() {
+		s.behind = s.failing
 	}
 }
 
-func (s *Session) why() error {
+// lent notes that there is an engine: what kept an attempt from beginning is over. Whether the engine works is not known yet.
+func (s *Session) lent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.owed
+	s.owed, s.behind = nil, time.Time{}
+}
+
+// works notes that the engine heard something.
+func (s *Session) works() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.failing = time.Time{}
 }
 
 // late is what health says about the session; empty if nothing.
