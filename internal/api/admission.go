@@ -105,7 +105,17 @@ func (s *Server) identify(r *http.Request, c *connection) (who caller, perMinute
 		if err != nil {
 			return nobody, 0, err
 		}
-		return who, general, nil
+		if who.session != (secretHash{}) && !s.sessions.lasts(who.session) {
+			return nobody, 0, errSessionEnded()
+		}
+		if strings.HasPrefix(who.id, keyIDPrefix) { // it counts as the key that made it, and ends with it
+			found, err := s.keys.named(r.Context(), who.id)
+			if err != nil {
+				return nobody, 0, err
+			}
+			perMinute = found.RequestsPerMinute
+		}
+		return who, cmp.Or(perMinute, general), nil
 	}
 	if cookie, err := r.Cookie(sessionCookie); err == nil {
 		opened, valid := s.sessions.find(cookie.Value)

@@ -16,6 +16,9 @@ import (
 // keyPrefix is how Scout's keys begin, so that they are known as keys wherever they turn up.
 const keyPrefix = "sk-scout-"
 
+// keyIDPrefix is how the ids of keys begin.
+const keyIDPrefix = "key_"
+
 // keyBytes is how much of a secret is random.
 const keyBytes = 32
 

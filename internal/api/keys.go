@@ -62,7 +62,7 @@ func keyOf(k *store.AccessKey) v1.Key {
 func (s *Server) createKey(ctx context.Context, in *input[v1.KeyRequest]) (*createdKey, error) {
 	key := newKey()
 	made := store.AccessKey{
-		ID: "key_" + strings.ToLower(ulid.Make().String()), Name: in.Body.Name, Role: in.Body.Role, Hash: sha256.Sum256([]byte(key)), RequestsPerMinute: in.Body.RequestsPerMinute,
+		ID: keyIDPrefix + strings.ToLower(ulid.Make().String()), Name: in.Body.Name, Role: in.Body.Role, Hash: sha256.Sum256([]byte(key)), RequestsPerMinute: in.Body.RequestsPerMinute,
 	}
 	err := s.store().Update(ctx, func(tx store.Tx) (err error) {
 		made, err = tx.PutAccessKey(made)

@@ -17,6 +17,8 @@ const (
 	leastSecret, longestSecret = 10 * time.Second, 7200 * time.Second
 	mostSecrets                = 10_000
 	mostSecretBytes            = 16 << 20 // of what their sessions are like
+	// secretShare is the part of both that one client may have.
+	secretShare = 4
 )
 
 // pageSecret is a key that a program gives to a page. It opens any number of realtime sessions until it expires, and begins them as the
@@ -45,6 +47,16 @@ func (s *secrets) add(one *pageSecret) (key string, err error) {
 	}
 	if len(s.all) >= mostSecrets || s.bytes+one.bytes > mostSecretBytes {
 		return "", scout.Errorf(scout.CodeRateLimit, "%d keys for realtime sessions are valid, which is the limit", len(s.all)).WithHint("wait until some expire, or make them for a shorter time")
+	}
+	count, bytes := 0, one.bytes
+	for _, other := range s.all {
+		if other.by.id == one.by.id && time.Now().Before(other.expires) {
+			count++
+			bytes += other.bytes
+		}
+	}
+	if count >= mostSecrets/secretShare || bytes > mostSecretBytes/secretShare {
+		return "", scout.Errorf(scout.CodeRateLimit, "%d keys for realtime sessions of one client are valid, which is the limit", count).WithHint("wait until some expire, or make them for a shorter time")
 	}
 	if s.all == nil {
 		s.all = make(map[secretHash]*pageSecret)

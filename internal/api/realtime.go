@@ -100,8 +100,9 @@ func (s *Server) realtimeOrder(r *http.Request) (realtime.Order, error) {
 	}
 	if who.secret != nil {
 		order.Beta = who.secret.beta
-		if model == "" {
-			order.Config = who.secret.config
+		order.Config = who.secret.config
+		if model != "" {
+			order.Config = order.Config.With(model)
 		}
 	}
 	offered := protocols(r)

@@ -162,6 +162,13 @@ func TestKeysOfPages(t *testing.T) {
 	if got, _ := json.Marshal(nextOf(t, conn, "created")); !strings.Contains(string(got), `"turn_detection":null`) {
 		t.Errorf("%s", got)
 	}
+	conn, _, err = s.dialRealtime("?model=gpt-4o-transcribe", nil, "realtime", v1.KeyProtocol+made.Value) //nolint:bodyclose // as above
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got, _ := json.Marshal(nextOf(t, conn, "created")); !strings.Contains(string(got), `"turn_detection":null`) || !strings.Contains(string(got), `"model":"gpt-4o-transcribe"`) {
+		t.Errorf("with another model: %s", got)
+	}
 	response, body = s.ask("POST", "/v1/realtime/transcription_sessions", `{"input_audio_format":"g711_ulaw"}`, as...)
 	var flat struct {
 		Secret struct{ Value string } `json:"client_secret"`
@@ -192,6 +199,12 @@ func TestKeysOfPages(t *testing.T) {
 		if response, body := s.ask("POST", c.path, c.body, "Authorization", "Bearer "+c.key); response.StatusCode != c.status || !strings.Contains(body, c.text) {
 			t.Errorf("%s: %d %s", situation, response.StatusCode, body)
 		}
+	}
+	if response, body := s.do("DELETE", "/api/v1/keys/key_a", ""); response.StatusCode != http.StatusNoContent {
+		t.Fatalf("%d %s", response.StatusCode, body)
+	}
+	if _, response, err := s.dialRealtime("", nil, "realtime", v1.KeyProtocol+made.Value); err == nil || response.StatusCode != http.StatusUnauthorized { //nolint:bodyclose // it was refused
+		t.Errorf("a key of a page outlives the one that made it: %v", err)
 	}
 }
 

@@ -132,6 +132,14 @@ func (s *sessions) find(cookie string) (found session, valid bool) {
 	return found, true
 }
 
+// lasts reports whether a session has not ended.
+func (s *sessions) lasts(hash secretHash) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	one, found := s.all[hash]
+	return found && !one.over()
+}
+
 func (s *sessions) end(cookie string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

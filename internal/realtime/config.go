@@ -94,6 +94,18 @@ func DefaultConfig(model string) Config {
 	return c
 }
 
+// With is the config with another model.
+func (c Config) With(model string) Config {
+	t := Transcription{Keywords: []string{}}
+	if c.Transcription != nil {
+		t = *c.Transcription
+	}
+	t.Model = model
+	c.Transcription = &t
+	c.decide()
+	return c
+}
+
 // decide sets how turns are found where the client has not said it.
 func (c *Config) decide() {
 	if c.chosen {
