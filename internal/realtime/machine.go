@@ -290,12 +290,15 @@ func (m *Machine) end(at int64, now time.Time) error {
 	m.last, m.ended = it.ID, now
 	m.Items++
 	m.waiting = append(m.waiting, it)
-	if m.beta {
+	if m.beta && !it.single() {
 		m.delta(it)
 	}
 	m.begin(at)
 	return nil
 }
+
+// single reports whether the client expects all text of an item at once.
+func (it *Item) single() bool { return it.Ask.Model == nameSingle }
 
 // delta sends the text of an item that the client has not got.
 func (m *Machine) delta(it *Item) {
@@ -354,7 +357,7 @@ func (m *Machine) Add(it *Item, text string, words []scout.Word, to time.Duratio
 		m.turns.Begin(m.searched)
 		m.startTurn(start)
 	}
-	if early || it != m.open && (m.beta || it.Delay > 0) {
+	if early || it != m.open && (m.beta && !it.single() || it.Delay > 0) {
 		m.delta(it)
 	}
 	m.news(now)

@@ -30,7 +30,7 @@ type object struct {
 // object returns an object; one without fields for what is none.
 func (r *reader) object(raw json.RawMessage, path string) object {
 	o := object{reader: r, path: path}
-	if err := json.Unmarshal(raw, &o.fields); err != nil || raw == nil {
+	if err := json.Unmarshal(raw, &o.fields); err != nil || o.fields == nil {
 		r.wrong(path, "want an object")
 	}
 	return o
@@ -82,6 +82,9 @@ func short(text string) string {
 
 // nested reads a session of the GA dialect.
 func nested(c *Config, session object) {
+	if session.problem != nil {
+		return
+	}
 	kind := "transcription"
 	if session.word("type", kind, nil, &kind); session.problem != nil {
 		session.problem.Message = "session.type: want transcription"

@@ -80,7 +80,9 @@ func (d *driver) run(ctx context.Context) (LiveFinal, error) {
 		d.tellHeard()
 		if d.current == nil {
 			if d.growth.finished() {
-				d.metrics.stopToText.Observe(now.Sub(d.intake.stoppedAt()).Seconds())
+				if d.options.Client == "" { // it is the promise of a dictation
+					d.metrics.stopToText.Observe(now.Sub(d.intake.stoppedAt()).Seconds())
+				}
 				d.tellOwed(now)
 				return d.growth.final(), nil
 			}
