@@ -85,13 +85,13 @@ func (b *browserSession) session(ctx context.Context) error {
 		}
 		if err != nil {
 			_ = conn.CloseNow() // it ends who listens
-			<-over //nolint:errcheck // of a connection that was closed here
+			<-over              //nolint:errcheck // of a connection that was closed here
 			return fmt.Errorf("send sound: %w", err)
 		}
 	}
 	if err := conn.Write(ctx, websocket.MessageText, fmt.Appendf(nil, `{"type":"stop","frames":%d}`, total)); err != nil {
 		_ = conn.CloseNow() // as above
-		<-over //nolint:errcheck // as above
+		<-over              //nolint:errcheck // as above
 		return fmt.Errorf("stop: %w", err)
 	}
 	if err := <-over; err != nil {
