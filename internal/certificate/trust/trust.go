@@ -95,6 +95,9 @@ var systems = []system{
 
 // Label names the CA of a data folder in every store of certificates: another one of the same folder takes its place.
 func Label(dataDir string) string {
+	if followed, err := filepath.EvalSymlinks(dataDir); err == nil { // else by the name that it is called by
+		dataDir = followed
+	}
 	sum := sha256.Sum256([]byte(filepath.Clean(dataDir)))
 	return "scout-" + hex.EncodeToString(sum[:4])
 }

@@ -163,3 +163,15 @@ func TestAStepThatFails(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 }
+
+func TestALinkToTheDataFolderIsTheSameFolder(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	link := filepath.Join(t.TempDir(), "link")
+	if err := os.Symlink(dir, link); err != nil {
+		t.Fatal(err)
+	}
+	if a, b := trust.Label(dir), trust.Label(link); a != b {
+		t.Errorf("%s, through a link %s", a, b)
+	}
+}
