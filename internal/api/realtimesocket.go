@@ -70,7 +70,8 @@ type realtimeConnection struct {
 	conn    *websocket.Conn
 	under   *connection
 	session *realtime.Session
-	gated   atomic.Bool // nothing is read, because the session has enough to do
+	gated   atomic.Bool  // nothing is read, because the session has enough to do
+	heard   atomic.Int64 // messages that were read
 	work    sync.WaitGroup
 }
 
@@ -174,6 +175,9 @@ func (c *realtimeConnection) close(status websocket.StatusCode, why error) {
 func (c *realtimeConnection) read(ctx context.Context) error {
 	for {
 		if err := c.session.Room(ctx, func() { c.gated.Store(true) }); err != nil {
+			if ctx.Err() == nil {
+				return err
+			}
 			return errLeft
 		}
 		c.gated.Store(false)
@@ -181,6 +185,7 @@ func (c *realtimeConnection) read(ctx context.Context) error {
 		if err != nil {
 			return errLeft
 		}
+		c.heard.Add(1)
 		if err := c.session.Take(data, kind == websocket.MessageBinary); err != nil {
 			return err
 		}
@@ -220,9 +225,10 @@ func (c *realtimeConnection) ping(ctx context.Context) {
 			continue
 		}
 		within, cancel := context.WithTimeout(ctx, pongWithin)
+		before := c.heard.Load()
 		err := c.conn.Ping(within)
 		cancel()
-		if err != nil && !c.gated.Load() {
+		if err != nil && !c.gated.Load() && c.heard.Load() == before { // its answer may lie behind much sound
 			_ = c.under.Close() // whoever reads sees it
 			return
 		}

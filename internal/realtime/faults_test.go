@@ -2,6 +2,7 @@ package realtime_test
 
 import (
 	"context"
+	"encoding/base64"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -35,7 +36,7 @@ func impatient(t *testing.T, e realtime.Engine, patience time.Duration, borrow f
 	t.Helper()
 	return realtime.New(realtime.Options{
 		Failures: observe.NewFailures(observe.Scope{}), Dir: t.TempDir(), Budget: freespace.NewBudget(t.TempDir(), func() int64 { return 0 }), MostAudio: time.Hour,
-		Check: func(context.Context, realtime.Ask) *realtime.Problem { return nil }, Patience: patience,
+		Check: func(context.Context, realtime.Ask) *realtime.Problem { return nil }, Patience: patience, MostUnheard: time.Minute,
 		Borrow: func(context.Context, realtime.Ask) (realtime.Recognizer, func(), error) {
 			if err := borrow(); err != nil {
 				return realtime.Recognizer{}, nil, err
@@ -185,5 +186,21 @@ func TestASessionThatEndsInSpeech(t *testing.T) {
 	}
 	if all.Count() != 0 {
 		t.Error("the session keeps its place")
+	}
+}
+
+// TestAStuckSessionEnds fills a session whose engine hears nothing: a client that has gone must not keep its place.
+func TestAStuckSessionEnds(t *testing.T) {
+	t.Parallel()
+	e := &counting{}
+	e.fails.Store(1 << 60)
+	c := open(t, impatient(t, e, 300*time.Millisecond, func() error { return nil }))
+	c.say(`{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}}`)
+	quarter := appendOf + base64.StdEncoding.EncodeToString(make([]byte, 8000*15)) + `"}`
+	for range 5 {
+		c.say(quarter)
+	}
+	if err := c.session.Room(t.Context(), nil); err == nil {
+		t.Error("there is room for more than a minute that nobody hears")
 	}
 }

@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -14,9 +15,9 @@ import (
 
 // What a session may owe before it takes no more messages: they wait with the client.
 const (
-	mostWaiting    = 256              // items
-	mostSound      = 10 * time.Minute // that nobody has heard
-	mostEvents     = 512              // that the client has not taken
+	mostWaiting    = 1024      // items
+	mostSound      = time.Hour // that nobody has heard: it lies on the disk
+	mostEvents     = 512       // that the client has not taken
 	mostEventBytes = 1 << 20
 )
 
@@ -109,25 +110,34 @@ func (s *Session) Take(data []byte, binary bool) error {
 	return s.machine.Message(data, time.Now())
 }
 
-// Room waits until the session takes another message. It returns the cause of ctx if that ends before.
+// Room waits until the session takes another message. It returns the cause of ctx if that ends before, and why the engine hears nothing if it
+// does not for as long as an item would wait: the client may have gone, which only reading tells.
 //
 //	waits  told once if it has to wait; nil for nobody
 func (s *Session) Room(ctx context.Context, waits func()) error {
+	var stuck <-chan time.Time
+	var heard int64
 	for {
 		s.mu.Lock()
 		items, sound := s.machine.Waiting()
 		toTheStop := s.of.ease() >= speech.EaseToTheStop // nothing is heard before the client commits
-		room := items < mostWaiting && (sound < mostSound || toTheStop) && len(s.events) < mostEvents && s.bytes < mostEventBytes
-		news := s.news
+		room := items < mostWaiting && (sound < s.of.options.MostUnheard || toTheStop) && len(s.events) < mostEvents && s.bytes < mostEventBytes
+		news, why := s.news, s.owed
+		progress := s.machine.heard
 		s.mu.Unlock()
 		if room {
 			return nil
+		}
+		if stuck == nil || progress > heard {
+			stuck, heard = time.After(s.of.options.Patience), progress
 		}
 		if waits != nil {
 			waits()
 			waits = nil
 		}
 		select {
+		case <-stuck:
+			return cmp.Or(why, error(scout.Errorf(scout.CodeEngineTimeout, "the engine heard nothing of a session with much sound for too long")))
 		case <-news:
 		case <-ctx.Done():
 			return context.Cause(ctx)

@@ -41,6 +41,8 @@ type Options struct {
 	Ease func() speech.Ease
 	// Patience is how long an item that has ended waits for an engine that fails, once it is its turn; 2 min if zero.
 	Patience time.Duration
+	// MostUnheard is how much sound of a session may wait to be heard; an hour if zero.
+	MostUnheard time.Duration
 }
 
 type metrics struct {
@@ -63,6 +65,7 @@ type Sessions struct {
 func New(o Options) *Sessions {
 	scope := o.Scope.Component("realtime")
 	o.Scope = scope
+	o.MostUnheard = cmp.Or(o.MostUnheard, mostSound)
 	o.Patience = cmp.Or(o.Patience, usualPatience)
 	return &Sessions{options: o, log: scope.Log(), open: make(map[*Session]struct{}), metrics: &metrics{
 		sessions: observe.Register(scope, metric.NewCounterVec(metric.Opts{
