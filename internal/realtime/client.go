@@ -162,16 +162,15 @@ func (m *Machine) restart() {
 	m.levels, m.measured, m.searched, m.blocked = m.levels[:0], levels{}, m.head, time.Time{}
 }
 
-// Finish ends the item in which somebody speaks, because nothing more comes.
+// Finish ends the item in which somebody speaks, or of which the client has text, because nothing more comes. The error is why the last sound
+// cannot be kept; what was kept becomes text all the same.
 func (m *Machine) Finish(now time.Time) error {
-	if err := m.flush(m.sound.format); err != nil {
-		return err
-	}
+	err := m.flush(m.sound.format)
 	m.search(now, true)
-	if m.OpenTurn() {
-		return m.endNow(now)
+	if m.OpenTurn() || m.turns == nil && m.open.sent > 0 {
+		return errors.Join(err, m.endNow(now))
 	}
-	return nil
+	return err
 }
 
 // clear forgets the sound of the open item.

@@ -269,3 +269,19 @@ func TestWhatIsRepeatedIsBounded(t *testing.T) {
 		t.Error("an event_id of 512 characters is not repeated")
 	}
 }
+
+// TestTheEndOfAnItemOfTheClient ends a session while an item is open of which the client has text.
+func TestTheEndOfAnItemOfTheClient(t *testing.T) {
+	t.Parallel()
+	w := quiet(t)
+	w.speak(2*time.Second, false)
+	w.machine.Add(w.machine.Next(), "w0", nil, time.Second, w.now)
+	if w.machine.Beta() {
+		t.Fatal("the seed is that of the GA dialect")
+	}
+	w.want("delta")
+	w.finish()
+	if types := w.types(); types[1] != "committed" {
+		t.Fatalf("%v", types)
+	}
+}
