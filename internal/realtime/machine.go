@@ -59,7 +59,7 @@ type Machine struct {
 	invalid int  // messages in a row that are no events
 
 	sound    *sound
-	before   time.Duration // sound that came in other formats
+	before   time.Duration // sound that was kept when the converter began anew
 	head     int64         // frames that were kept
 	measured levels
 	levels   []float32 // of the hops that were not searched for turns
@@ -207,11 +207,11 @@ func (m *Machine) keep(samples []float32) error {
 
 // flush takes what the converter of the sound holds back. What follows has a format.
 func (m *Machine) flush(f Format) error {
-	if f != m.sound.format {
-		m.before += m.sound.length()
-		m.sound.received = 0
+	if err := m.sound.flush(f, m.keep); err != nil {
+		return err
 	}
-	return m.sound.flush(f, m.keep)
+	m.before, m.sound.received = durationOf(m.head), 0 // all of it was kept, rounded to whole frames
+	return nil
 }
 
 // Advance searches for turns, as far as the engine has come, and ends an item that is too long.

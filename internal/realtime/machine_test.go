@@ -285,3 +285,22 @@ func TestTheEndOfAnItemOfTheClient(t *testing.T) {
 		t.Fatalf("%v", types)
 	}
 }
+
+// TestManyCommitsDoNotDrift commits stretches that are no whole frames at 16 kHz.
+func TestManyCommitsDoNotDrift(t *testing.T) {
+	t.Parallel()
+	for _, samples := range []int{2401, 2402} {
+		w := quiet(t)
+		w.say(`{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcm","rate":24000}}}}}`)
+		for range 200 {
+			w.say(`{"type":"input_audio_buffer.append","audio":"` + base64.StdEncoding.EncodeToString(make([]byte, 2*samples)) + `"}`)
+			w.say(`{"type":"input_audio_buffer.commit"}`)
+		}
+		w.say(`{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}}`)
+		for _, e := range w.events {
+			if e["type"] == "error" {
+				t.Fatalf("%d samples: %v", samples, e)
+			}
+		}
+	}
+}
