@@ -116,8 +116,7 @@ func TestAnOldErrorIsForgotten(t *testing.T) {
 		return nil
 	}
 	var lent atomic.Int64
-	var all *realtime.Sessions
-	all = impatient(t, e, time.Minute, func() error {
+	all := impatient(t, e, time.Minute, func() error {
 		if lent.Add(1) == 1 {
 			return scout.Errorf(scout.CodeEngineCrashed, "it starts")
 		}

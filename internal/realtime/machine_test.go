@@ -129,7 +129,8 @@ func TestUpdates(t *testing.T) {
 			continue
 		}
 		w.want("error")
-		if body, _ := w.events[0]["error"].(map[string]any); body["param"] != c.param || body["code"] != "invalid_value" || !strings.HasPrefix(body["message"].(string), c.param+": ") {
+		body, _ := w.events[0]["error"].(map[string]any)
+		if message, _ := body["message"].(string); body["param"] != c.param || body["code"] != "invalid_value" || !strings.HasPrefix(message, c.param+": ") {
 			t.Errorf("%s: %v", c.session, body)
 		}
 	}
