@@ -212,8 +212,8 @@ func newTLSRenewCommand(a *app) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "renew",
 		Short: "Have Scout make a new certificate, and a new CA",
-		Long: `Replaces the certificate that Scout made by one with the names and addresses that
-this machine has now. The daemon makes it, if it runs. Unless
+		Long: `Replaces the certificate that Scout made by one with the names and addresses
+that this machine has now. The daemon makes it, if it runs. Unless
 tls.keep_ca_key is on, it is signed by a new CA, and whoever trusts the old one
 has to trust the new one: scout tls trust, and NODE_EXTRA_CA_CERTS of programs
 that run.`,
