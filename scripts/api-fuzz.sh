@@ -19,7 +19,9 @@ port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0));
 export SCOUT_DATA=$house/d SCOUT_CONFIG=$house/settings.toml SCOUT_AUTH__LOOPBACK=key XDG_RUNTIME_DIR=$house PULSE_SERVER=unix:$house/none SCOUT_MODELS=$house/models
 here=$PWD
 : >"$SCOUT_CONFIG"
-# It may be asked to install models and to delete them: it has a folder of its own, and downloads nothing.
+# It may be asked to install models and to delete them: it has a folder of its own with a copy of the small one, and downloads nothing.
+mkdir -p "$SCOUT_MODELS"
+cp -r var/models/moonshine-tiny-en "$SCOUT_MODELS/"
 HTTPS_PROXY=http://127.0.0.1:9 bin/scout serve --addr "127.0.0.1:$port" >"$house/output" 2>&1 &
 daemon=$!
 cleanup() {
