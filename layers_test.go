@@ -311,7 +311,7 @@ func TestNoVoiceActivityDetection(t *testing.T) {
 		switch {
 		case err != nil:
 			return err
-		case entry.IsDir() && path != "." && (strings.HasPrefix(name, ".") && name != ".ci" || slices.Contains([]string{"var", "bin", "dist", "node_modules"}, name)):
+		case entry.IsDir() && path != "." && (strings.HasPrefix(name, ".") && name != ".ci" || slices.Contains([]string{"var", "bin", "dist", "node_modules", "venv"}, name)):
 			return filepath.SkipDir
 		case detection(name) != "":
 			t.Errorf("%s is named after voice activity detection", path)
