@@ -4,8 +4,10 @@ import (
 	"archive/zip"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"sync"
@@ -150,7 +152,7 @@ func (p *process) until(id string, state store.JobState) store.Job {
 	return store.Job{}
 }
 
-// files are those in the folder of exports, and inside the one zip file among them.
+// files are those in the folder of exports, and inside the one zip file among them. A worker may remove files meanwhile.
 func (d *desk) files() (outside []string, inside map[string]string) {
 	d.Helper()
 	found, err := os.ReadDir(filepath.Join(d.dir, "exports"))
@@ -164,7 +166,10 @@ func (d *desk) files() (outside []string, inside map[string]string) {
 		return outside, nil
 	}
 	z, err := zip.OpenReader(filepath.Join(d.dir, "exports", outside[0]))
-	if err != nil {
+	switch {
+	case errors.Is(err, fs.ErrNotExist): // it was removed after it was listed
+		return d.files()
+	case err != nil:
 		d.Fatal(err)
 	}
 	defer z.Close() //nolint:errcheck // it was only read
