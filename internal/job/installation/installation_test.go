@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -218,13 +219,15 @@ func TestPullsThatFail(t *testing.T) {
 	for code, want := range map[scout.Code]int{scout.CodeModelSource: 1, scout.CodeModelCorrupt: 1, scout.CodeModelDownload: 2, scout.CodeDiskFull: 2} {
 		t.Run(string(code), func(t *testing.T) {
 			t.Parallel()
-			s := newSource(t)
-			s.set(0, scout.Errorf(code, "it failed").WithHint("what helps"))
-			p := s.start()
-			j := p.Until(p.submit(job.KindModelPull, "a").ID, store.JobDead)
-			if j.Attempt != want || j.Error == nil || j.Error.Code != code || j.Error.Hint != "what helps" {
-				t.Errorf("%+v, %+v", j, j.Error)
-			}
+			synctest.Test(t, func(t *testing.T) { // the pause before the second attempt takes no time
+				s := newSource(t)
+				s.set(0, scout.Errorf(code, "it failed").WithHint("what helps"))
+				p := s.start()
+				j := p.Until(p.submit(job.KindModelPull, "a").ID, store.JobDead)
+				if j.Attempt != want || j.Error == nil || j.Error.Code != code || j.Error.Hint != "what helps" {
+					t.Errorf("%+v, %+v", j, j.Error)
+				}
+			})
 		})
 	}
 }

@@ -53,13 +53,12 @@ func (p *Process) Add(o job.Order, options any) store.Job {
 	return j
 }
 
-// Until waits for a state.
+// Until waits for a state, which the job may have already.
 func (p *Process) Until(id string, state store.JobState) store.Job {
 	p.t.Helper()
 	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
 	defer cancel()
-	for {
-		j, err := p.Wait(ctx, id)
+	for j, err := p.Job(ctx, id); ; j, err = p.Wait(ctx, id) {
 		switch {
 		case err != nil:
 			p.t.Fatal(err)
