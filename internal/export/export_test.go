@@ -3,7 +3,6 @@ package export_test
 import (
 	"archive/zip"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -18,10 +17,12 @@ import (
 	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/job/jobtest"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 )
 
 // desk is a Scout with some texts.
@@ -39,10 +40,7 @@ type desk struct {
 func newDesk(t *testing.T, texts int) *desk {
 	t.Helper()
 	dir := t.TempDir()
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{})
 	t.Cleanup(func() { // after the processes
 		if err := st.Close(); err != nil {
 			t.Error(err)
@@ -94,9 +92,8 @@ func (d *desk) write(w io.Writer, t *store.Transcript) error {
 
 type process struct {
 	*desk
-	*job.Queue
+	*jobtest.Process
 	worker *export.Worker
-	end    func()
 }
 
 func (d *desk) start(free int64) *process {
@@ -108,48 +105,17 @@ func (d *desk) start(free int64) *process {
 	if err != nil {
 		d.Fatal(err)
 	}
-	p := &process{desk: d, worker: worker, Queue: job.New(job.Options{
-		Store: d.store, Failures: observe.NewFailures(observe.Scope{}), Attempts: 1, Kinds: map[string]job.Work{job.KindExport: worker.Do},
-	})}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = p.Run(ctx) })      // ended by end
-	running.Go(func() { _ = worker.Run(ctx) }) // as above
-	p.end = sync.OnceFunc(func() { cancel(); running.Wait() })
-	d.Cleanup(p.end)
-	return p
+	running.Go(func() { _ = worker.Run(ctx) }) // ended with the queue
+	return &process{d, jobtest.Start(d.T, job.Options{
+		Store: d.store, Failures: observe.NewFailures(observe.Scope{}), Attempts: 1, Kinds: map[string]job.Work{job.KindExport: worker.Do},
+	}, func() { cancel(); running.Wait() }), worker}
 }
 
 func (p *process) submit() store.Job {
 	p.Helper()
-	options, err := json.Marshal(export.Request{All: true, Formats: []string{"json"}})
-	if err != nil {
-		p.Fatal(err)
-	}
-	j, _, err := p.Submit(p.Context(), job.Order{Kind: job.KindExport, Options: options})
-	if err != nil {
-		p.Fatal(err)
-	}
-	return j
-}
-
-func (p *process) until(id string, state store.JobState) store.Job {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), time.Minute)
-	defer cancel()
-	j, err := p.Job(ctx, id)
-	for ; ctx.Err() == nil; j, err = p.Wait(ctx, id) {
-		switch {
-		case err != nil:
-			p.Fatal(err)
-		case j.State == state:
-			return j
-		case j.State.Ended():
-			p.Fatalf("job %+v (%+v), want it %s", j, j.Error, state)
-		}
-	}
-	p.Fatal("it does not end")
-	return store.Job{}
+	return p.Add(job.Order{Kind: job.KindExport}, export.Request{All: true, Formats: []string{"json"}})
 }
 
 // files are those in the folder of exports, and inside the one zip file among them. A worker may remove files meanwhile.
@@ -191,7 +157,7 @@ func (d *desk) files() (outside []string, inside map[string]string) {
 func TestAnInterruptedExportBeginsItsFileAnew(t *testing.T) {
 	t.Parallel()
 	for situation, interrupt := range map[string]func(p *process, id string){
-		"the daemon ends": func(p *process, _ string) { p.end() },
+		"the daemon ends": func(p *process, _ string) { p.End() },
 		"a person pauses it": func(p *process, id string) {
 			if _, err := p.Pause(p.Context(), id); err != nil {
 				p.Fatal(err)
@@ -218,8 +184,8 @@ func TestAnInterruptedExportBeginsItsFileAnew(t *testing.T) {
 			} else {
 				interrupt(first, j.ID)
 				close(goOn)
-				first.until(j.ID, store.JobPaused)
-				first.end()
+				first.Until(j.ID, store.JobPaused)
+				first.End()
 			}
 			if outside, _ := d.files(); len(outside) != 0 {
 				t.Errorf("an interrupted export left %v", outside)
@@ -230,7 +196,7 @@ func TestAnInterruptedExportBeginsItsFileAnew(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			done, _ := export.DoneOf(new(second.until(j.ID, store.JobSucceeded)))
+			done, _ := export.DoneOf(new(second.Until(j.ID, store.JobSucceeded)))
 			if _, inside := d.files(); len(inside) != 6 || inside[idOf(4)+".json"] != "text 4" || done.Files != 5 || done.DoneItems != 5 {
 				t.Errorf("done %+v, files %v", done, inside)
 			}
@@ -253,7 +219,7 @@ func TestAPurgeLeavesNoCopyInAnExport(t *testing.T) {
 			})
 		}
 	})
-	p.until(p.submit().ID, store.JobSucceeded)
+	p.Until(p.submit().ID, store.JobSucceeded)
 	if _, inside := d.files(); len(inside) != 3 || inside[idOf(0)+".json"] != "" {
 		t.Errorf("files %v", inside)
 	}
@@ -271,7 +237,7 @@ func TestAnExportExpires(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, 1)
 	p := d.start(0)
-	j := p.until(p.submit().ID, store.JobSucceeded)
+	j := p.Until(p.submit().ID, store.JobSucceeded)
 	kept, err := p.worker.Open(&j)
 	if err != nil {
 		t.Fatal(err)
@@ -285,7 +251,7 @@ func TestAnExportExpires(t *testing.T) {
 	if _, err := p.worker.Open(&j); scout.CodeOf(err) != scout.CodeGone {
 		t.Errorf("after its time: %v", err)
 	}
-	p.end()
+	p.End()
 	next := d.start(0)
 	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline); time.Sleep(time.Millisecond) {
 		if outside, _ := d.files(); len(outside) == 0 {
@@ -304,7 +270,7 @@ func TestAnExportLeavesTheRecorderItsRoom(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t, 1)
 	p := d.start(1 << 62)
-	j := p.until(p.submit().ID, store.JobDead)
+	j := p.Until(p.submit().ID, store.JobDead)
 	if j.Error.Code != scout.CodeDiskLow {
 		t.Errorf("error %+v", j.Error)
 	}

@@ -17,12 +17,14 @@ import (
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/importation"
+	"github.com/scout-speech/scout/internal/job/jobtest"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/ondisk"
 	"github.com/scout-speech/scout/internal/store/sqlite"
 	"github.com/scout-speech/scout/internal/store/sqlite/originaltest"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
 )
 
 // desk is a Scout that takes over what another one kept.
@@ -36,10 +38,7 @@ type desk struct {
 func newDesk(t *testing.T) *desk {
 	t.Helper()
 	dir := t.TempDir()
-	st, err := sqlite.Open(t.Context(), filepath.Join(dir, sqlite.FileName), sqlite.Options{})
-	if err != nil {
-		t.Fatal(err)
-	}
+	st := sqlitetest.Open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{})
 	t.Cleanup(func() { // after the processes
 		if err := st.Close(); err != nil {
 			t.Error(err)
@@ -55,9 +54,8 @@ func newDesk(t *testing.T) *desk {
 // process is one that does imports.
 type process struct {
 	*desk
-	*job.Queue
+	*jobtest.Process
 	worker *importation.Worker
-	end    func()
 }
 
 // start starts one, with its options changed.
@@ -71,16 +69,12 @@ func (d *desk) start(change ...func(*importation.Options)) *process {
 	if err != nil {
 		d.Fatal(err)
 	}
-	p := &process{desk: d, worker: worker, Queue: job.New(job.Options{
-		Store: d.store, Failures: observe.NewFailures(observe.Scope{}), Attempts: 1, Kinds: map[string]job.Work{job.KindImport: worker.Do},
-	})}
 	ctx, cancel := context.WithCancel(context.Background())
 	var running sync.WaitGroup
-	running.Go(func() { _ = p.Run(ctx) })      // ended by end
-	running.Go(func() { _ = worker.Run(ctx) }) // as above
-	p.end = sync.OnceFunc(func() { cancel(); running.Wait() })
-	d.Cleanup(p.end)
-	return p
+	running.Go(func() { _ = worker.Run(ctx) }) // ended with the queue
+	return &process{d, jobtest.Start(d.T, job.Options{
+		Store: d.store, Failures: observe.NewFailures(observe.Scope{}), Attempts: 1, Kinds: map[string]job.Work{job.KindImport: worker.Do},
+	}, func() { cancel(); running.Wait() }), worker}
 }
 
 // original makes a database of the original Scout.
@@ -121,26 +115,6 @@ func (p *process) submit(data []byte, audio bool) store.Job {
 	return j
 }
 
-func (p *process) until(id string, state store.JobState) store.Job {
-	p.Helper()
-	ctx, cancel := context.WithTimeout(p.Context(), time.Minute)
-	defer cancel()
-	for ctx.Err() == nil {
-		j, err := p.Wait(ctx, id)
-		if err != nil {
-			p.Fatal(err)
-		}
-		if j.State == state {
-			return j
-		}
-		if j.State.Ended() {
-			p.Fatalf("job %+v, want it %s", j, state)
-		}
-	}
-	p.Fatal("it does not end")
-	return store.Job{}
-}
-
 func (d *desk) recordings() []store.Recording {
 	d.Helper()
 	var all []store.Recording
@@ -175,7 +149,7 @@ func TestTextsBecomeRecordings(t *testing.T) {
 		`CREATE TABLE llm_outputs (id INTEGER)`, `INSERT INTO llm_outputs VALUES (1)`,
 	)
 	p := d.start()
-	done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded))
+	done := doneOf(t, p.Until(p.submit(data, true).ID, store.JobSucceeded))
 	if done.Recordings != 4 || done.Already != 0 || done.Undated != 1 || done.DoneItems != 4 || done.TotalItems != 4 || !reflect.DeepEqual(done.LeftOut, map[string]int{"llm_outputs": 1}) {
 		t.Errorf("done: %+v", done)
 	}
@@ -206,9 +180,9 @@ func TestTheSameFileAgainMakesNothingTwice(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
 	p := d.start()
-	p.until(p.submit(d.original(many(45)), true).ID, store.JobSucceeded)
+	p.Until(p.submit(d.original(many(45)), true).ID, store.JobSucceeded)
 	before := d.recordings()
-	again := doneOf(t, p.until(p.submit(d.original(many(50)), true).ID, store.JobSucceeded)) // five more were dictated meanwhile
+	again := doneOf(t, p.Until(p.submit(d.original(many(50)), true).ID, store.JobSucceeded)) // five more were dictated meanwhile
 	if again.Recordings != 5 || again.Already != 45 {
 		t.Errorf("the second time: %+v", again)
 	}
@@ -251,12 +225,12 @@ func TestAnInterruptedImportGoesOn(t *testing.T) {
 			})
 			j := first.submit(d.original(many(95)), true)
 			<-ended
-			first.end()
+			first.End()
 			if n := len(d.recordings()); n != 20*commits {
 				t.Errorf("%d recordings after %d commits, want %d", n, commits, 20*commits)
 			}
 			second := d.start()
-			done := doneOf(t, second.until(j.ID, store.JobSucceeded))
+			done := doneOf(t, second.Until(j.ID, store.JobSucceeded))
 			if done.Recordings != 95 || done.Already != 0 || len(d.recordings()) != 95 {
 				t.Errorf("done: %+v, and %d recordings", done, len(d.recordings()))
 			}
@@ -277,7 +251,7 @@ func TestAudioComesAlong(t *testing.T) {
 	data := d.original(`INSERT INTO transcripts (text, duration_ms, created_at, audio_path) VALUES ('with sound', 64, '2025-07-15 08:30:01', '` + sound + `'),
 		('a secret', 64, '2025-07-15 08:30:02', '` + secret + `'), ('gone', 64, '2025-07-15 08:30:03', '/nowhere/b.wav'), ('a name', 64, '2025-07-15 08:30:04', 'c.wav'), ('a folder', 64, '2025-07-15 08:30:05', '` + d.dir + `')`)
 	p := d.start()
-	done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded))
+	done := doneOf(t, p.Until(p.submit(data, true).ID, store.JobSucceeded))
 	if done.Recordings != 5 || done.Audio != 1 || done.AudioMissing != 4 {
 		t.Errorf("done: %+v", done)
 	}
@@ -301,7 +275,7 @@ func TestAudioComesAlong(t *testing.T) {
 	// Without the right to look at other files, only texts come.
 	other := newDesk(t)
 	q := other.start()
-	if done := doneOf(t, q.until(q.submit(data, false).ID, store.JobSucceeded)); done.Recordings != 5 || done.Audio != 0 || done.AudioMissing != 5 {
+	if done := doneOf(t, q.Until(q.submit(data, false).ID, store.JobSucceeded)); done.Recordings != 5 || done.Audio != 0 || done.AudioMissing != 5 {
 		t.Errorf("without audio: %+v", done)
 	}
 }
@@ -312,21 +286,21 @@ func TestAudioComesLater(t *testing.T) {
 	sound := filepath.Join(d.dir, "a.flac")
 	data := d.original(`INSERT INTO transcripts (text, duration_ms, created_at, audio_path) VALUES ('a', 1, '2025-07-15 08:30:01', '` + sound + `')`)
 	p := d.start()
-	if done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded)); done.Recordings != 1 || done.AudioMissing != 1 {
+	if done := doneOf(t, p.Until(p.submit(data, true).ID, store.JobSucceeded)); done.Recordings != 1 || done.AudioMissing != 1 {
 		t.Errorf("while the disk is away: %+v", done)
 	}
 	id := d.recordings()[0].ID
 	if err := os.WriteFile(sound, []byte("fLaC and so on"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded)); done.Recordings != 0 || done.Already != 1 || done.Audio != 1 || done.AudioMissing != 0 {
+	if done := doneOf(t, p.Until(p.submit(data, true).ID, store.JobSucceeded)); done.Recordings != 0 || done.Already != 1 || done.Audio != 1 || done.AudioMissing != 0 {
 		t.Errorf("when it is back: %+v", done)
 	}
 	r, err := d.store.Recording(t.Context(), id)
 	if err != nil || r.Audio != store.AudioPresent || r.Transcript == nil || r.Transcript.Version.Version != 1 || missing(d.folder.AudioPath(recording.ID(id))) {
 		t.Errorf("recording %+v (%v)", r, err)
 	}
-	if done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded)); done.Already != 1 || done.Audio != 0 {
+	if done := doneOf(t, p.Until(p.submit(data, true).ID, store.JobSucceeded)); done.Already != 1 || done.Audio != 0 {
 		t.Errorf("the third time: %+v", done)
 	}
 }
@@ -397,7 +371,7 @@ func TestAFailedCommitLeavesNoAudioBehind(t *testing.T) {
 	})
 	p.submit(d.original(`INSERT INTO transcripts (text, duration_ms, created_at, audio_path) VALUES ('a', 1, '2025-07-15 08:30:01', '`+sound+`')`), true)
 	<-ended
-	p.end()
+	p.End()
 	list, problems, err := d.folder.List()
 	if err != nil || len(list) != 0 || len(problems) != 0 {
 		t.Errorf("the folder has %v and %v (%v), want nothing", list, problems, err)
@@ -432,7 +406,7 @@ func TestFilesOfNoUseAreRefusedAndRemoved(t *testing.T) {
 		t.Errorf("what was refused left %v", left)
 	}
 	damaged := d.original(many(2000))
-	j := p.until(p.submit(damaged[:len(damaged)/2], true).ID, store.JobDead)
+	j := p.Until(p.submit(damaged[:len(damaged)/2], true).ID, store.JobDead)
 	if j.Error == nil || j.Error.Code != scout.CodeImportCorrupt {
 		t.Errorf("a damaged file: %+v", j.Error)
 	}
@@ -442,8 +416,8 @@ func TestFilesOfNoUseAreRefusedAndRemoved(t *testing.T) {
 	if len(received()) != 1 {
 		t.Error("the file of a job that may be tried again is gone")
 	}
-	p.until(p.submit(d.original(many(1)), true).ID, store.JobSucceeded)
-	p.end()
+	p.Until(p.submit(d.original(many(1)), true).ID, store.JobSucceeded)
+	p.End()
 	late := d.start(func(o *importation.Options) { o.Now = func() time.Time { return time.Now().Add(2 * time.Hour) } })
 	for deadline := time.Now().Add(30 * time.Second); len(received()) > 0 && time.Now().Before(deadline); {
 		time.Sleep(time.Millisecond)
@@ -454,7 +428,7 @@ func TestFilesOfNoUseAreRefusedAndRemoved(t *testing.T) {
 	if _, err := late.Retry(t.Context(), j.ID); err != nil {
 		t.Fatal(err)
 	}
-	if j = late.until(j.ID, store.JobDead); j.Error.Code != scout.CodeGone {
+	if j = late.Until(j.ID, store.JobDead); j.Error.Code != scout.CodeGone {
 		t.Errorf("tried again without its file: %+v", j.Error)
 	}
 }
@@ -473,7 +447,7 @@ func TestATableThatWasRebuiltMakesNothingTwice(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded))
+		done := doneOf(t, p.Until(p.submit(data, true).ID, store.JobSucceeded))
 		if n := len(d.recordings()); n != 1 || done.Recordings+done.Already != 1 {
 			t.Errorf("%s: %d recordings, want 1; %+v", declared, n, done)
 		}
@@ -488,7 +462,7 @@ func TestIDsOfAnyKindComeToAnEnd(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	done := doneOf(t, p.until(p.submit(data, true).ID, store.JobSucceeded))
+	done := doneOf(t, p.Until(p.submit(data, true).ID, store.JobSucceeded))
 	if n := len(d.recordings()); n != 7 || done.Recordings != 7 || done.Already != 1 || done.DoneItems != done.TotalItems {
 		t.Errorf("%d recordings, want 7; %+v", n, done)
 	}

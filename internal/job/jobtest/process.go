@@ -56,7 +56,7 @@ func (p *Process) Add(o job.Order, options any) store.Job {
 // Until waits for a state, which the job may have already.
 func (p *Process) Until(id string, state store.JobState) store.Job {
 	p.t.Helper()
-	ctx, cancel := context.WithTimeout(p.t.Context(), 20*time.Second)
+	ctx, cancel := context.WithTimeout(p.t.Context(), time.Minute)
 	defer cancel()
 	for j, err := p.Job(ctx, id); ; j, err = p.Wait(ctx, id) {
 		switch {
