@@ -15,6 +15,17 @@ type Word struct {
 	// LogProb is the sum of the log-probabilities of the word's tokens (natural logarithm), nil if the model gives
 	// none.
 	LogProb *float64
+	// Tokens are the model's tokens of the word, in order. They are there only where they were asked for and the model gives
+	// their probabilities. Their bytes, joined, are Text with spaces around it, unless the word was spelt anew later.
+	Tokens []WordToken `json:",omitempty"`
+}
+
+// WordToken is one of the model's tokens in a word.
+type WordToken struct {
+	// Bytes are UTF-8. A token may hold only a part of a character. The first of a word may begin with a space.
+	Bytes []byte
+	// LogProb is its natural log-probability.
+	LogProb float64
 }
 
 // Segment is a stretch of a transcript: a sentence if the model gives times of words, else what was said between two

@@ -54,7 +54,9 @@ type How struct {
 	// Effort is how much a doubtful piece may cost.
 	Effort Effort
 	// Words asks for word times, if the model gives them.
-	Words    bool
+	Words bool
+	// Tokens asks for the tokens of each word, if the model gives probabilities.
+	Tokens   bool
 	HotWords []string
 	// Context is text whose spelling and style the model continues, if it can.
 	Context string
@@ -329,7 +331,7 @@ func understood(piece segment.Piece, late int, result *scout.Hypothesis, how How
 				continue
 			}
 			h.Words = append(h.Words, scout.Word{
-				Text: strings.TrimSpace(w.Text), Start: h.at(w.Start, late), End: h.at(w.End, late), LogProb: w.LogProb,
+				Text: strings.TrimSpace(w.Text), Start: h.at(w.Start, late), End: h.at(w.End, late), LogProb: w.LogProb, Tokens: w.Tokens,
 			})
 		}
 		return h

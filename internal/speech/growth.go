@@ -338,7 +338,7 @@ func (g *growth) quiet() bool {
 }
 
 func (g *growth) how(behind bool, p segment.Piece) How {
-	h := How{Language: g.languageOf(p), Trait: g.options.Trait, Words: true, HotWords: g.options.HotWords, Client: g.options.Client, Class: schedule.Partial}
+	h := How{Language: g.languageOf(p), Trait: g.options.Trait, Words: true, Tokens: g.options.Tokens, HotWords: g.options.HotWords, Client: g.options.Client, Class: schedule.Partial}
 	switch {
 	case g.stopped:
 		h.Class = g.options.stopClass()

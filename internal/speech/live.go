@@ -24,6 +24,8 @@ type LiveOptions struct {
 	// Trait is what is special about the model.
 	Trait    Trait
 	HotWords []string
+	// Tokens asks for the tokens of each word, if the model gives probabilities.
+	Tokens bool
 	// Recorded reads audio back that Live does not hold. Required.
 	Recorded Recorded
 	// From is where an interrupted transcription of the same recording continues, nil for its beginning.

@@ -39,7 +39,9 @@ type Options struct {
 	// nothing.
 	Parallel int
 	// Words asks for word times, if the model gives them.
-	Words    bool
+	Words bool
+	// Tokens asks for the tokens of each word, if the model gives probabilities.
+	Tokens   bool
 	HotWords []string
 	// Context is text whose spelling and style the model continues, if it can.
 	Context string
@@ -73,7 +75,7 @@ type Progress struct {
 func (o *Options) how() How {
 	return How{
 		Language: o.Language, Translate: o.Translate, Tail: o.Effort.tail(), Patient: o.Effort != EffortQuick, Trait: o.Trait,
-		Class: o.Class, Client: o.Client, Effort: o.Effort, Words: o.Words, HotWords: o.HotWords, Context: o.Context,
+		Class: o.Class, Client: o.Client, Effort: o.Effort, Words: o.Words, Tokens: o.Tokens, HotWords: o.HotWords, Context: o.Context,
 	}
 }
 

@@ -33,6 +33,8 @@ type Options struct {
 	// Cut places the borders of pieces; nil for the default.
 	Cut      *segment.Options
 	HotWords []string
+	// Tokens asks for the tokens of each word, if the model gives probabilities.
+	Tokens bool
 	// Context is text whose spelling and style the model continues, if it can.
 	Context string
 	// File says how audio is decoded. The Transcriber sets Log and Panicked.
@@ -202,7 +204,7 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 	defer stop(nil)
 	transcript, err := t.speech.Transcribe(transcribing, reader, speech.Options{
 		Model: t.recognizer.Model.ID, Language: o.Language, Translate: o.Translate, Trait: t.recognizer.Trait(), Effort: o.Effort, Cut: o.Cut, Class: o.Class, Client: o.Client, Parallel: t.recognizer.Parallel,
-		Words: true, HotWords: o.HotWords, Context: o.Context, From: o.From, Saved: o.Saved,
+		Words: true, Tokens: o.Tokens, HotWords: o.HotWords, Context: o.Context, From: o.From, Saved: o.Saved,
 		Settled: func(s scout.Segment) {
 			doc.Transcript.Segments = append(doc.Transcript.Segments, s)
 			if err := sink.Settled(transcribing, i, doc); err != nil {

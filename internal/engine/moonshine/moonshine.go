@@ -127,6 +127,9 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 		Stop: d.stop, EndLogProb: d.ending, Agreed: d.agreed,
 		EncodeMS: float64(d.encoding) / float64(time.Millisecond),
 	}
+	if request.Options.Tokens {
+		line.Spell(d.logprobs, result.Words)
+	}
 	if request.Options.Words {
 		line.Place(l.placer, request.Samples, result.Words)
 	}

@@ -154,7 +154,7 @@ func ids(r *wire.Result) []int32 {
 func TestTranscribe(t *testing.T) {
 	t.Parallel()
 	b := open(t)
-	r := transcribe(t, b, clip(t, "jfk_16k_mono.wav"), wire.RequestOptions{})
+	r := transcribe(t, b, clip(t, "jfk_16k_mono.wav"), wire.RequestOptions{Tokens: true})
 	if plain(r.Text) != jfk || r.Stop != wire.StopEnd || r.Agreed != 0 {
 		t.Errorf("got %q, stop %s, agreed %d", r.Text, r.Stop, r.Agreed)
 	}
@@ -168,14 +168,18 @@ func TestTranscribe(t *testing.T) {
 			t.Errorf("token %+v", token)
 		}
 	}
+	spelt, n := "", 0
 	for i, w := range r.Words {
 		words[i] = w.Text
+		for _, token := range w.Tokens {
+			spelt, n = spelt+string(token.Bytes), n+1
+		}
 		if w.LogProb == nil || !(*w.LogProb <= 0) || w.StartMS != nil || w.EndMS != nil {
 			t.Errorf("word %+v", w)
 		}
 	}
-	if strings.TrimSpace(said) != r.Text || strings.Join(words, " ") != r.Text {
-		t.Errorf("text %q, tokens %q, words %q", r.Text, said, words)
+	if strings.TrimSpace(said) != r.Text || strings.Join(words, " ") != r.Text || strings.TrimSpace(spelt) != r.Text || n != len(r.Tokens) {
+		t.Errorf("text %q, tokens %q, words %q of %d tokens %q", r.Text, said, words, n, spelt)
 	}
 }
 

@@ -91,6 +91,8 @@ type Request struct {
 	Client string
 	// Words asks for word times, if the model gives them.
 	Words bool
+	// Tokens asks for the tokens of each word, if the model gives probabilities.
+	Tokens bool
 	// Language is the code of the language spoken. Empty is the model's only language, or the one that it detects.
 	Language string
 	// Translate asks for the text in English, whatever is spoken.
@@ -118,7 +120,7 @@ func (r *Request) Audio() time.Duration {
 func (r *Request) frame(traceparent string) *wire.Request {
 	return &wire.Request{
 		Options: wire.RequestOptions{
-			Background: r.Class.Background(), Words: r.Words,
+			Background: r.Class.Background(), Words: r.Words, Tokens: r.Tokens,
 			Language: r.Language, Translate: r.Translate, Beam: r.Beam, Once: r.Once, Prompt: r.Prompt, TailMS: int(r.Tail.Milliseconds()),
 			Hypothesis: r.Known, HotWords: r.HotWords, Traceparent: traceparent,
 		},

@@ -24,7 +24,7 @@ func unset(v any) (names []string) {
 func TestEveryOptionIsSent(t *testing.T) {
 	t.Parallel()
 	request := Request{
-		Samples: []float32{1}, Class: schedule.SecondPass, Client: "c", Words: true, Language: "de", Translate: true, Beam: 5, Once: true, Prompt: "p",
+		Samples: []float32{1}, Class: schedule.SecondPass, Client: "c", Words: true, Tokens: true, Language: "de", Translate: true, Beam: 5, Once: true, Prompt: "p",
 		Tail: 5 * time.Second, Known: []int32{1}, HotWords: []string{"w"},
 	}
 	if names := unset(request); names != nil {

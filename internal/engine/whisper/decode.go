@@ -21,6 +21,7 @@ type job struct {
 	context    []int64 // tokens of the text before, at most half of the positions
 	hypothesis []int64
 	align      bool           // record what every token attended to
+	spell      bool           // report the tokens of each word
 	hot        *hotword.Words // nil if there are none
 	step       *wire.Step
 }

@@ -129,7 +129,7 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (result
 // job checks a request.
 func (b *backend) job(request *wire.Request) (job, error) {
 	v, o := b.model.vocabulary, request.Options
-	j := job{samples: request.Samples, language: o.Language, translate: o.Translate, align: o.Words, step: request.Step}
+	j := job{samples: request.Samples, language: o.Language, translate: o.Translate, align: o.Words, spell: o.Tokens, step: request.Step}
 	if j.language == "auto" {
 		j.language = ""
 	}
@@ -210,6 +210,9 @@ func (s *session) result(d *decoding) *wire.Result {
 	line := wordtext.New(pieces)
 	r.Text, r.Tokens, r.Words = wordtext.Text(pieces), wordtext.Tokens(d.tokens, pieces, d.logprobs), line.Words(d.logprobs)
 	r.Stop, r.EndLogProb, r.Agreed = d.stop, d.ending, d.agreed
+	if s.spell {
+		line.Spell(d.logprobs, r.Words)
+	}
 	if s.align {
 		line.Place(d.placer, s.samples, r.Words)
 	}

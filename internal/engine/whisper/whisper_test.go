@@ -185,7 +185,7 @@ func TestTranscribe(t *testing.T) {
 	b := base(t)
 	for name, options := range map[string]wire.RequestOptions{
 		"greedy":             {Language: "en", Words: true},
-		"the language found": {Words: true},
+		"the language found": {Words: true, Tokens: true},
 		"a beam of five":     {Language: "en", Words: true, Beam: 5},
 		"five seconds":       {Language: "en", Words: true, TailMS: 5000},
 		"the whole window":   {Language: "en", Words: true, TailMS: 30000},
@@ -221,6 +221,15 @@ func TestTranscribe(t *testing.T) {
 					break
 				}
 				last = *w.EndMS
+			}
+			spelt, n := "", 0
+			for _, w := range r.Words {
+				for _, token := range w.Tokens {
+					spelt, n = spelt+string(token.Bytes), n+1
+				}
+			}
+			if options.Tokens && (strings.TrimSpace(spelt) != r.Text || n != len(r.Tokens)) || !options.Tokens && n > 0 {
+				t.Errorf("text %q, its words have %d tokens %q", r.Text, n, spelt)
 			}
 		})
 	}

@@ -20,6 +20,7 @@ func (r *Result) Hypothesis() *scout.Hypothesis {
 	for i, w := range r.Words {
 		h.Words[i] = scout.Word{Text: w.Text, Start: at(w.StartMS), End: at(w.EndMS), LogProb: logProb(w.LogProb)}
 	}
+	r.spell(h.Words)
 	if len(r.Tokens) > 0 {
 		h.Tokens = make([]scout.Token, len(r.Tokens))
 	}
@@ -27,6 +28,27 @@ func (r *Result) Hypothesis() *scout.Hypothesis {
 		h.Tokens[i] = scout.Token{ID: t.ID, Text: t.Text, LogProb: logProb(t.LogProb), Start: at(t.StartMS)}
 	}
 	return h
+}
+
+// longestToken is more bytes than a token of any vocabulary has.
+const longestToken = 256
+
+// spell gives words their tokens. A result with more of them than decoder steps, or with one that is none, has no tokens:
+// they are a report of the decoding, and whoever asks for them gets all or none.
+func (r *Result) spell(words []scout.Word) {
+	n := 0
+	for i := range r.Words {
+		for _, t := range r.Words[i].Tokens {
+			if n++; n > len(r.Tokens) || len(t.Bytes) == 0 || len(t.Bytes) > longestToken {
+				return
+			}
+		}
+	}
+	for i := range r.Words {
+		for _, t := range r.Words[i].Tokens {
+			words[i].Tokens = append(words[i].Tokens, scout.WordToken{Bytes: slices.Clone(t.Bytes), LogProb: float64(t.LogProb)})
+		}
+	}
 }
 
 // mostAgain is more decodes than any backend makes of one piece.

@@ -76,6 +76,8 @@ type RequestOptions struct {
 	Traceparent string `json:"traceparent,omitempty"`
 	// Words asks for word times, if the model gives them.
 	Words bool `json:"words,omitempty"`
+	// Tokens asks for the tokens of each word, if the model gives probabilities.
+	Tokens bool `json:"tokens,omitempty"`
 	// Language is the code of the language spoken, as the model names it (ISO 639-1, or three letters where that has
 	// none). Empty or "auto" is the model's only language, or the one that it detects.
 	Language string `json:"language,omitempty"`
@@ -136,6 +138,16 @@ type Word struct {
 	StartMS *float32 `json:"start_ms,omitempty"`
 	EndMS   *float32 `json:"end_ms,omitempty"`
 	LogProb *float32 `json:"log_prob,omitempty"`
+	// Tokens are those of the word, in order: those with a text, if the request asked for them.
+	Tokens []WordToken `json:"tokens,omitempty"`
+}
+
+// WordToken is a token of a Word.
+type WordToken struct {
+	// Bytes are what it adds to the text, with its leading space: a part of a character, if it is no more.
+	Bytes []byte `json:"bytes"`
+	// LogProb is its natural log-probability.
+	LogProb float32 `json:"log_prob"`
 }
 
 // Result is the text of one piece.

@@ -138,6 +138,19 @@ func (l *Line) Words(logprobs []float32) []wire.Word {
 	return out
 }
 
+// Spell gives the words that Words returned their tokens. A token without a text is left out.
+//
+//	logprobs  shape [tokens]
+func (l *Line) Spell(logprobs []float32, words []wire.Word) {
+	for i, s := range l.Spans() {
+		for k := s.From; k < s.To; k++ {
+			if l.pieces[k] != "" {
+				words[i].Tokens = append(words[i].Tokens, wire.WordToken{Bytes: []byte(l.pieces[k]), LogProb: logprobs[k]})
+			}
+		}
+	}
+}
+
 // Place sets the times of the words that Words returned. The placer must have seen the decode of the samples.
 func (l *Line) Place(p *wordtime.Placer, samples []float32, words []wire.Word) {
 	placed := p.Place(samples, l.spoken, l.Spans())

@@ -52,8 +52,18 @@ func TestTextAndWords(t *testing.T) {
 				t.Errorf("text %q, want %q", got, c.text)
 			}
 			var words []string
-			for _, w := range wordtext.New(c.pieces).Words(zeros(c.pieces)) {
+			line := wordtext.New(c.pieces)
+			list := line.Words(zeros(c.pieces))
+			line.Spell(zeros(c.pieces), list)
+			for _, w := range list {
 				words = append(words, w.Text)
+				var spelt []string
+				for _, token := range w.Tokens {
+					spelt = append(spelt, string(token.Bytes))
+				}
+				if wordtext.Text(spelt) != w.Text || slices.ContainsFunc(spelt, func(s string) bool { return !slices.Contains(c.pieces, s) }) {
+					t.Errorf("%q has the tokens %q", w.Text, spelt)
+				}
 			}
 			if !slices.Equal(words, c.words) {
 				t.Errorf("words %q, want %q", words, c.words)

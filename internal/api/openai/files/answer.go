@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"math"
-	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -16,20 +15,13 @@ import (
 type Transcription struct {
 	Text      string            `json:"text"`
 	Languages []openai.Language `json:"languages" doc:"Empty when the model is not sure"`
-	LogProbs  []LogProb         `json:"logprobs,omitempty"`
+	LogProbs  []openai.LogProb  `json:"logprobs,omitempty"`
 	Usage     Seconds           `json:"usage"`
 }
 
 // Translation is the body of json of a translation.
 type Translation struct {
 	Text string `json:"text"`
-}
-
-// LogProb is a word with the natural logarithm of its probability. The tokens, joined, give the text.
-type LogProb struct {
-	Token   string  `json:"token"`
-	LogProb float64 `json:"logprob"`
-	Bytes   []int   `json:"bytes"`
 }
 
 // Seconds is what was heard.
@@ -93,37 +85,21 @@ func languagesOf(t *scout.Transcript) []openai.Language {
 func pieceOf(last string, s *scout.Segment) string { return scout.Between(last, s.Text) + s.Text }
 
 // logProbsOf are those of a segment behind last; nil where one is not known.
-func logProbsOf(last string, s *scout.Segment) []LogProb {
-	var all []LogProb
-	var joined strings.Builder
-	before := last
-	for i := range s.Words {
-		w := &s.Words[i]
-		if w.LogProb == nil || math.IsNaN(*w.LogProb) || math.IsInf(*w.LogProb, 0) {
-			return nil
-		}
-		token := scout.Between(before, w.Text) + w.Text
-		all = append(all, LogProb{Token: token, LogProb: *w.LogProb, Bytes: bytesOf(token)})
-		joined.WriteString(token)
-		before = w.Text
+func logProbsOf(last string, s *scout.Segment) []openai.LogProb {
+	all := openai.LogProbs(last, s.Words)
+	length, want := 0, pieceOf(last, s)
+	for i := range all {
+		length += len(all[i].Bytes)
 	}
-	if joined.String() != pieceOf(last, s) { // it would be another text
+	if length != len(want) { // it would be another text
 		return nil
 	}
 	return all
 }
 
-func bytesOf(token string) []int {
-	list := make([]int, len(token))
-	for i, b := range []byte(token) {
-		list[i] = int(b)
-	}
-	return list
-}
-
 // allLogProbs are those of a text; nil where one is not known.
-func allLogProbs(t *scout.Transcript) []LogProb {
-	all, last := []LogProb{}, ""
+func allLogProbs(t *scout.Transcript) []openai.LogProb {
+	all, last := []openai.LogProb{}, ""
 	for i := range t.Segments {
 		part := logProbsOf(last, &t.Segments[i])
 		if part == nil {

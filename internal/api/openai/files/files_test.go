@@ -79,26 +79,38 @@ func list(of any) (all []map[string]any) {
 	return all
 }
 
-// Tokens, joined, are the text; their bytes are those of the text.
+// The bytes of the tokens, joined, are the text. Each is an entry, also one that holds a part of a character.
 func TestLogProbs(t *testing.T) {
 	t.Parallel()
 	s := serve(t, nil)
 	o := object(t, s.transcribe(field("include[]", "logprobs"), audio(wav(time.Second, 0))).body)
-	text, raw := "", []byte{}
+	tokens, raw := spelt(t, o)
+	if want := []string{"Hello", " Zo", "\uFFFD", "\uFFFD", "."}; !slices.Equal(tokens, want) {
+		t.Errorf("tokens %q, want %q", tokens, want)
+	}
+	if raw != o["text"] || raw != said {
+		t.Errorf("bytes %q of %v", raw, o["text"])
+	}
+	if o := object(t, s.transcribe(audio(wav(time.Second, 0))).body); o["logprobs"] != nil {
+		t.Errorf("nobody asked for %v", o["logprobs"])
+	}
+}
+
+// spelt are the tokens of a body or an event, and what their bytes say.
+func spelt(t *testing.T, o map[string]any) (tokens []string, raw string) {
+	t.Helper()
 	for _, token := range list(o["logprobs"]) {
 		has(t, token, "token", "logprob", "bytes")
-		piece, _ := token["token"].(string)
-		text += piece
+		text, _ := token["token"].(string)
+		tokens = append(tokens, text)
 		for _, b := range token["bytes"].([]any) { //nolint:errcheck,forcetypeassert // a failure is one of the test
-			raw = append(raw, byte(b.(float64))) //nolint:errcheck,forcetypeassert // as above
+			raw += string([]byte{byte(b.(float64))}) //nolint:errcheck,forcetypeassert // as above
 		}
 		if p, _ := token["logprob"].(float64); math.Abs(p+0.25) > 1e-6 {
 			t.Errorf("logprob %v", token["logprob"])
 		}
 	}
-	if text != o["text"] || string(raw) != text || text != said {
-		t.Errorf("tokens %q and bytes %q of %v", text, raw, o["text"])
-	}
+	return tokens, raw
 }
 
 // What is wrong with a request is told with the field that is wrong.
@@ -278,6 +290,9 @@ func TestTextBeforeTheEndOfTheUpload(t *testing.T) {
 		t.Fatalf("first %v", first)
 	}
 	has(t, first, "type", "delta", "logprobs")
+	if _, raw := spelt(t, first); raw != first["delta"] {
+		t.Errorf("bytes %q of %v", raw, first)
+	}
 	close(heard)
 	var last map[string]any
 	for event := events.next(); event != nil; event = events.next() {
@@ -287,6 +302,9 @@ func TestTextBeforeTheEndOfTheUpload(t *testing.T) {
 		t.Error(err)
 	}
 	has(t, last, "type", "text", "languages", "usage", "logprobs")
+	if _, raw := spelt(t, last); raw != last["text"] {
+		t.Errorf("bytes %q of %v", raw, last["text"])
+	}
 	usage, _ := last["usage"].(map[string]any)
 	has(t, usage, "type", "input_tokens", "output_tokens", "total_tokens", "input_token_details")
 	if last["type"] != "transcript.text.done" || last["text"] != events.text || !strings.HasPrefix(events.text, said+" Hello") {

@@ -31,16 +31,16 @@ func writeJSON(w http.ResponseWriter, body any) {
 type (
 	// Delta is transcript.text.delta: text that follows what came before.
 	Delta struct {
-		Type     string    `json:"type" enum:"transcript.text.delta"`
-		Delta    string    `json:"delta"`
-		LogProbs []LogProb `json:"logprobs,omitempty"`
+		Type     string           `json:"type" enum:"transcript.text.delta"`
+		Delta    string           `json:"delta"`
+		LogProbs []openai.LogProb `json:"logprobs,omitempty"`
 	}
 	// Done is transcript.text.done, the last event: the deltas, joined, are its text.
 	Done struct {
 		Type      string            `json:"type" enum:"transcript.text.done"`
 		Text      string            `json:"text"`
 		Languages []openai.Language `json:"languages"`
-		LogProbs  []LogProb         `json:"logprobs,omitempty"`
+		LogProbs  []openai.LogProb  `json:"logprobs,omitempty"`
 		Usage     Tokens            `json:"usage"`
 	}
 	// Tokens are what was counted; 0 if the engine does not say.

@@ -52,11 +52,16 @@ func (backend) Transcribe(_ context.Context, r *wire.Request) (*wire.Result, err
 	end := float32(len(r.Samples)) / scout.EngineSampleRateHz * 1000
 	logProb, half, most := float32(-0.25), end/2, end*0.9
 	zero := end * 0.4
-	return &wire.Result{
-		Text: "Hello Zoë.", Stop: wire.StopEnd,
-		Words:  []wire.Word{{Text: "Hello", StartMS: &zero, EndMS: &half, LogProb: &logProb}, {Text: "Zoë.", StartMS: &half, EndMS: &most, LogProb: &logProb}},
-		Tokens: []wire.Token{{ID: 1, Text: "Hello", LogProb: &logProb}, {ID: 2, Text: " Zoë.", LogProb: &logProb}},
-	}, nil
+	result := &wire.Result{Text: "Hello Zoë.", Stop: wire.StopEnd, Words: []wire.Word{
+		{Text: "Hello", StartMS: &zero, EndMS: &half, LogProb: &logProb}, {Text: "Zoë.", StartMS: &half, EndMS: &most, LogProb: &logProb},
+	}}
+	for i, piece := range []string{" Hello", " Zo", "\xc3", "\xab", "."} {
+		result.Tokens = append(result.Tokens, wire.Token{ID: int32(i), LogProb: &logProb})
+		if word := &result.Words[min(i, 1)]; r.Options.Tokens {
+			word.Tokens = append(word.Tokens, wire.WordToken{Bytes: []byte(piece), LogProb: logProb})
+		}
+	}
+	return result, nil
 }
 
 // served is a service over a folder, with a client.
