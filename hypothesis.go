@@ -23,6 +23,9 @@ type Hypothesis struct {
 	LanguageProb *float64
 	// NoSpeech is the probability that nobody speaks in the piece, nil if the model gives none.
 	NoSpeech *float64
+	// AudioTokens is how many positions of the encoder hold the audio, and PromptTokens how many tokens of a text of before the
+	// decoder was given, both 0 if the backend does not report them.
+	AudioTokens, PromptTokens int
 	// Agreed is how many tokens of the given hypothesis were kept.
 	Agreed int
 	// Again has a reason for each decode that followed the first one within the engine, in their order. It is empty if one

@@ -67,11 +67,12 @@ func (b *Batch) Transcribe(ctx context.Context, source Source, options Options) 
 // run is one transcription.
 type run struct {
 	*Batch
-	options Options
-	cut     segment.Options
-	known   Checkpoint // what is known after the last joined piece; its Joiner field is filled from joiner when it is handed out
-	joiner  *Joiner
-	tokens  int // of the joined pieces
+	options                   Options
+	cut                       segment.Options
+	known                     Checkpoint // what is known after the last joined piece; its Joiner field is filled from joiner when it is handed out
+	joiner                    *Joiner
+	tokens                    int // of the joined pieces
+	audioTokens, promptTokens int // as in Progress
 }
 
 // job is a piece on its way through the decoders.
@@ -191,7 +192,7 @@ func (r *run) read(ctx context.Context, source Source, from segment.Position, em
 // join adds a piece to the transcript and reports it to the caller.
 func (r *run) join(piece segment.Piece, d Decoded) {
 	r.joiner.Add(d)
-	r.tokens += d.Tokens
+	r.tokens, r.audioTokens, r.promptTokens = r.tokens+d.Tokens, r.audioTokens+d.AudioTokens, max(r.promptTokens, d.PromptTokens)
 	r.known.SetAside = appendAside(r.known.SetAside, d.SetAside...)
 	r.known.Empty = appendEmpty(r.known.Empty, d.Empty...)
 	if r.known.Next.Start == 0 || d.Peak > r.known.Peak {
@@ -205,7 +206,7 @@ func (r *run) join(piece segment.Piece, d Decoded) {
 		r.options.Saved(r.checkpoint())
 	}
 	if r.options.Progress != nil {
-		r.options.Progress(Progress{Done: piece.To(), Total: r.options.Length, Words: r.joiner.Words(), Tokens: r.tokens})
+		r.options.Progress(Progress{Done: piece.To(), Total: r.options.Length, Words: r.joiner.Words(), Tokens: r.tokens, AudioTokens: r.audioTokens, PromptTokens: r.promptTokens})
 	}
 }
 

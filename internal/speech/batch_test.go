@@ -115,6 +115,7 @@ func hearSaid(from, to int, timed bool, said func(k int) bool) *scout.Hypothesis
 		}
 	}
 	result.Text = strings.Join(words, " ")
+	result.AudioTokens, result.PromptTokens = (to-from)/160, 2
 	return result
 }
 
@@ -153,6 +154,9 @@ func TestEveryWordOnce(t *testing.T) {
 		}
 		if want := time.Duration(source.frames) * time.Second / rate; got.Duration != want || last.Done != want {
 			rt.Fatalf("duration %v, progress %v: want %v", got.Duration, last.Done, want)
+		}
+		if n := source.frames / 160; last.AudioTokens < n || 2*last.AudioTokens > 3*n || last.PromptTokens != 2 {
+			rt.Fatalf("%d positions for %d, after %d tokens", last.AudioTokens, n, last.PromptTokens)
 		}
 		var end time.Duration
 		for i, s := range got.Segments {

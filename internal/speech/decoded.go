@@ -23,6 +23,10 @@ type Decoded struct {
 	// Tokens is how many tokens have a log-probability, and LogProb is the sum of these.
 	Tokens  int     `json:"tokens,omitempty"`
 	LogProb float64 `json:"log_prob,omitempty"`
+	// AudioTokens is how many positions of the encoder hold the piece, and PromptTokens how many tokens of the context the decoder
+	// was given, both 0 if the engine does not tell.
+	AudioTokens  int `json:"audio_tokens,omitempty"`
+	PromptTokens int `json:"prompt_tokens,omitempty"`
 	// Sureness is that of the model's Trait.
 	Sureness float64 `json:"sureness,omitempty"`
 	// SetAside are the stretches that could not be turned into text, in the order of time.

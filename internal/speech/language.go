@@ -22,18 +22,23 @@ func (d *Decoded) firm() bool {
 	return d.LanguageProb != nil && *d.LanguageProb >= firmProb && d.To-d.From >= firmLength
 }
 
-// detected is the language that was detected in a piece: by its first decoding. Parts of it, and other ways to hear it, are
-// decoded in that language.
+// detected is what the decodings of a piece say about all of it. Its language is that of the first one: parts of it, and other ways to hear
+// it, are decoded in that language. The counts are those of the longest part: each stretch counts once, however often it is decoded.
 type detected struct {
-	code string
-	prob *float64
+	code          string
+	prob          *float64
+	audio, prompt int
 }
 
-// hear takes the language of a result if it is the first one that was detected. d may be nil.
+// hear takes what a result says. d may be nil.
 func (d *detected) hear(result *scout.Hypothesis) {
-	if d != nil && d.prob == nil && result.LanguageProb != nil {
+	if d == nil {
+		return
+	}
+	if d.prob == nil && result.LanguageProb != nil {
 		d.code, d.prob = result.Language, result.LanguageProb
 	}
+	d.audio, d.prompt = max(d.audio, result.AudioTokens), max(d.prompt, result.PromptTokens)
 }
 
 // or returns the language to ask for: the given one, else the one that was detected.
@@ -44,9 +49,13 @@ func (d *detected) or(given string) string {
 	return given
 }
 
-// tell writes the language into the text of the piece.
+// tell writes it into the text of the piece.
 func (d *detected) tell(text *Decoded) {
-	if d != nil && d.prob != nil {
+	if d == nil {
+		return
+	}
+	text.AudioTokens, text.PromptTokens = d.audio, d.prompt
+	if d.prob != nil {
 		text.Language, text.LanguageProb = d.code, d.prob
 	}
 }

@@ -70,6 +70,9 @@ type Progress struct {
 	Words int
 	// Tokens so far, of those pieces whose backend counts them.
 	Tokens int
+	// AudioTokens is how many positions of the encoder hold the audio so far, what neighbouring pieces share in both.
+	// PromptTokens is how many tokens of the context the decoder was given for a piece. Both are 0 if the backend does not tell.
+	AudioTokens, PromptTokens int
 }
 
 func (o *Options) how() How {

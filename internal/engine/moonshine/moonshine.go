@@ -124,7 +124,7 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.
 	line := wordtext.New(pieces)
 	result := &wire.Result{
 		Text: wordtext.Text(pieces), Tokens: wordtext.Tokens(d.tokens, pieces, d.logprobs), Words: line.Words(d.logprobs),
-		Stop: d.stop, EndLogProb: d.ending, Agreed: d.agreed,
+		Stop: d.stop, EndLogProb: d.ending, Agreed: d.agreed, AudioTokens: prepare.Frames(len(request.Samples)),
 		EncodeMS: float64(d.encoding) / float64(time.Millisecond),
 	}
 	if request.Options.Tokens {

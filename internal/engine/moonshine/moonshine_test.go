@@ -158,8 +158,8 @@ func TestTranscribe(t *testing.T) {
 	if plain(r.Text) != jfk || r.Stop != wire.StopEnd || r.Agreed != 0 {
 		t.Errorf("got %q, stop %s, agreed %d", r.Text, r.Stop, r.Agreed)
 	}
-	if r.EncodeMS <= 0 {
-		t.Errorf("the encoder took %v ms", r.EncodeMS)
+	if r.EncodeMS <= 0 || r.AudioTokens != 457 || r.PromptTokens != 0 { // one for each 384 samples of 11 s
+		t.Errorf("the encoder took %v ms for %d positions, after %d tokens", r.EncodeMS, r.AudioTokens, r.PromptTokens)
 	}
 	said, words := "", make([]string, len(r.Words))
 	for _, token := range r.Tokens {

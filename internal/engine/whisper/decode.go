@@ -18,6 +18,7 @@ type job struct {
 	samples    []float32
 	language   string // code, empty to detect it
 	translate  bool
+	given      int     // tokens of the request's prompt in context
 	context    []int64 // tokens of the text before, at most half of the positions
 	hypothesis []int64
 	align      bool           // record what every token attended to

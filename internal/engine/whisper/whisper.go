@@ -147,6 +147,7 @@ func (b *backend) job(request *wire.Request) (job, error) {
 		most := b.model.Positions/2 - 1
 		before := v.Encode(" " + o.Prompt)
 		j.context = append([]int64{int64(v.Previous)}, before[max(len(before)-most, 0):]...)
+		j.given = len(j.context) - 1
 	}
 	return j, nil
 }
@@ -198,7 +199,7 @@ func (s *session) result(d *decoding) *wire.Result {
 	v := s.model.vocabulary
 	r := &wire.Result{
 		Stop: wire.StopEnd, Language: d.language, LanguageProb: s.detected,
-		EncodeMS: float64(s.encoding) / float64(time.Millisecond), Again: s.again,
+		EncodeMS: float64(s.encoding) / float64(time.Millisecond), Again: s.again, AudioTokens: s.model.framesFor(len(s.samples), 0), PromptTokens: s.given,
 	}
 	if v.NoSpeech != token.None {
 		r.NoSpeech = &d.noSpeech

@@ -204,6 +204,9 @@ func TestTranscribe(t *testing.T) {
 			if detected := r.LanguageProb != nil; detected != (options.Language == "") || detected && !(*r.LanguageProb > 0.5 && *r.LanguageProb <= 1) {
 				t.Errorf("language with probability %v", r.LanguageProb)
 			}
+			if r.AudioTokens != 550 || (r.PromptTokens > 0) != (options.Prompt != "") || r.PromptTokens > 30 { // 20 ms each, whatever follows
+				t.Errorf("%d positions after %d tokens", r.AudioTokens, r.PromptTokens)
+			}
 			said := ""
 			for _, token := range r.Tokens {
 				said += token.Text

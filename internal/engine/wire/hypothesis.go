@@ -12,6 +12,7 @@ func (r *Result) Hypothesis() *scout.Hypothesis {
 	h := &scout.Hypothesis{
 		Text: r.Text, Stop: scout.StopReason(r.Stop), EndLogProb: logProb(r.EndLogProb), Agreed: r.Agreed, Again: again(r.Again),
 		Language: language(r.Language), LanguageProb: probability(r.LanguageProb), NoSpeech: probability(r.NoSpeech),
+		AudioTokens: count(r.AudioTokens), PromptTokens: count(r.PromptTokens),
 		DecodeTime: milliseconds(r.DecodeMS), EncodeTime: milliseconds(r.EncodeMS),
 	}
 	if len(r.Words) > 0 {
@@ -28,6 +29,17 @@ func (r *Result) Hypothesis() *scout.Hypothesis {
 		h.Tokens[i] = scout.Token{ID: t.ID, Text: t.Text, LogProb: logProb(t.LogProb), Start: at(t.StartMS)}
 	}
 	return h
+}
+
+// mostTokens is more than any piece and any prompt has.
+const mostTokens = 1 << 20
+
+// count returns a number of tokens, and 0 for what is none.
+func count(n int) int {
+	if n < 0 || n > mostTokens {
+		return 0
+	}
+	return n
 }
 
 // longestToken is more bytes than a token of any vocabulary has.

@@ -22,13 +22,13 @@ func TestResultBecomesAHypothesis(t *testing.T) {
 		"all that a backend may tell": {
 			wire.Result{
 				Text: "ask not", Stop: wire.StopEnd, EndLogProb: &odds, Agreed: 2, Again: []wire.AgainReason{wire.AgainRepeats, wire.AgainLength}, DecodeMS: 1.5, EncodeMS: 0.5,
-				Language: "haw", LanguageProb: &likely, NoSpeech: &likely,
+				Language: "haw", LanguageProb: &likely, NoSpeech: &likely, AudioTokens: 40, PromptTokens: 3,
 				Tokens: []wire.Token{{ID: 7, Text: " ask", LogProb: &odds, StartMS: &start}, {ID: -1}},
 				Words:  []wire.Word{{Text: "ask", StartMS: &start, EndMS: &end, LogProb: &odds, Tokens: []wire.WordToken{{Bytes: []byte(" ask"), LogProb: -0.5}}}, {Text: "not"}},
 			},
 			scout.Hypothesis{
 				Text: "ask not", Stop: scout.StopEnd, EndLogProb: &wide, Agreed: 2, Again: []scout.AgainReason{scout.AgainRepeats, scout.AgainLength},
-				Language: "haw", LanguageProb: &probable, NoSpeech: &probable,
+				Language: "haw", LanguageProb: &probable, NoSpeech: &probable, AudioTokens: 40, PromptTokens: 3,
 				DecodeTime: 1500 * time.Microsecond, EncodeTime: 500 * time.Microsecond,
 				Tokens: []scout.Token{{ID: 7, Text: " ask", LogProb: &wide, Start: &from}, {ID: -1}},
 				Words:  []scout.Word{{Text: "ask", Start: &from, End: &to, LogProb: &wide, Tokens: []scout.WordToken{{Bytes: []byte(" ask"), LogProb: -0.5}}}, {Text: "not"}},
@@ -48,6 +48,7 @@ func TestResultBecomesAHypothesis(t *testing.T) {
 			scout.Hypothesis{Tokens: []scout.Token{{ID: 7}}, Words: []scout.Word{{Text: "a"}}},
 		},
 		"probabilities that are none": {wire.Result{LanguageProb: &impossible, NoSpeech: &odds}, scout.Hypothesis{}},
+		"counts that are none":        {wire.Result{AudioTokens: -1, PromptTokens: 1 << 30}, scout.Hypothesis{}},
 		"a language that is no code":  {wire.Result{Language: "../en"}, scout.Hypothesis{}},
 		"a language of one letter":    {wire.Result{Language: "e"}, scout.Hypothesis{}},
 		"reasons that are none":       {wire.Result{Again: []wire.AgainReason{"bored", wire.AgainDoubtful, ""}}, scout.Hypothesis{Again: []scout.AgainReason{scout.AgainDoubtful}}},

@@ -166,6 +166,10 @@ type Result struct {
 	LanguageProb *float32 `json:"language_prob,omitempty"`
 	// NoSpeech is the probability that nobody speaks in the piece, absent if the model gives none.
 	NoSpeech *float32 `json:"no_speech,omitempty"`
+	// AudioTokens is how many positions of the encoder hold the samples, without the silence behind them. PromptTokens is how
+	// many tokens of the prompt the decoder was given. Both are absent if the backend does not report them.
+	AudioTokens  int `json:"audio_tokens,omitempty"`
+	PromptTokens int `json:"prompt_tokens,omitempty"`
 	// Agreed is how many tokens of the hypothesis were kept.
 	Agreed int `json:"agreed,omitempty"`
 	// Again has a reason for each decode that followed the first one, in their order.

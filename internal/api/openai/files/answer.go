@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"compress/zlib"
 	"math"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -16,7 +18,7 @@ type Transcription struct {
 	Text      string            `json:"text"`
 	Languages []openai.Language `json:"languages" doc:"Empty when the model is not sure"`
 	LogProbs  []openai.LogProb  `json:"logprobs,omitempty"`
-	Usage     Seconds           `json:"usage"`
+	Usage     Usage             `json:"usage"`
 }
 
 // Translation is the body of json of a translation.
@@ -28,6 +30,54 @@ type Translation struct {
 type Seconds struct {
 	Type    string `json:"type" enum:"duration"`
 	Seconds int    `json:"seconds"`
+}
+
+// Tokens are what was counted; 0 if the engine does not say.
+type Tokens struct {
+	Type         string       `json:"type" enum:"tokens"`
+	InputTokens  int          `json:"input_tokens" doc:"Those of the audio and those of the text"`
+	OutputTokens int          `json:"output_tokens" doc:"Those that the decoder wrote"`
+	TotalTokens  int          `json:"total_tokens"`
+	Details      TokenDetails `json:"input_token_details"`
+}
+
+// TokenDetails are parts of the input.
+type TokenDetails struct {
+	AudioTokens int `json:"audio_tokens" doc:"Positions of the model's encoder that hold the audio"`
+	TextTokens  int `json:"text_tokens" doc:"Tokens of the prompt that the model was given"`
+}
+
+// Usage has the fields of Seconds or those of Tokens, as its type says.
+type Usage struct {
+	Type         string        `json:"type" enum:"duration,tokens"`
+	Seconds      *int          `json:"seconds,omitempty" doc:"The length of the audio, rounded up"`
+	InputTokens  *int          `json:"input_tokens,omitempty" doc:"Those of the audio and those of the text"`
+	OutputTokens *int          `json:"output_tokens,omitempty" doc:"Those that the decoder wrote"`
+	TotalTokens  *int          `json:"total_tokens,omitempty"`
+	Details      *TokenDetails `json:"input_token_details,omitempty"`
+}
+
+// countsTokens reports whether a model that was asked for by this name reports its usage in tokens at OpenAI. The others report seconds.
+func countsTokens(name string) bool {
+	return strings.HasPrefix(name, "gpt-4o") && slices.Contains(openai.Aliases(), name)
+}
+
+// counted are the tokens of one text.
+type counted struct{ audio, prompt, output int }
+
+func (c counted) tokens() Tokens {
+	in := c.audio + c.prompt
+	return Tokens{Type: "tokens", InputTokens: in, OutputTokens: c.output, TotalTokens: in + c.output, Details: TokenDetails{AudioTokens: c.audio, TextTokens: c.prompt}}
+}
+
+// usage is that of a text for the model that was asked for.
+func (c counted) usage(name string, length time.Duration) Usage {
+	if countsTokens(name) {
+		t := c.tokens()
+		return Usage{Type: t.Type, InputTokens: &t.InputTokens, OutputTokens: &t.OutputTokens, TotalTokens: &t.TotalTokens, Details: &t.Details}
+	}
+	s := usageOf(length)
+	return Usage{Type: s.Type, Seconds: &s.Seconds}
 }
 
 // Verbose is the body of verbose_json.
@@ -110,8 +160,8 @@ func allLogProbs(t *scout.Transcript) []openai.LogProb {
 	return all
 }
 
-func transcriptionOf(t *scout.Transcript, o *options) Transcription {
-	body := Transcription{Text: t.Text(), Languages: languagesOf(t), Usage: usageOf(t.Duration)}
+func transcriptionOf(t *scout.Transcript, o *options, c counted) Transcription {
+	body := Transcription{Text: t.Text(), Languages: languagesOf(t), Usage: c.usage(o.model, t.Duration)}
 	if o.logprobs {
 		body.LogProbs = allLogProbs(t)
 	}

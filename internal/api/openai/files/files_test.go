@@ -7,6 +7,7 @@ import (
 	"math"
 	"mime/multipart"
 	"net/http"
+	"reflect"
 	"slices"
 	"strings"
 	"sync"
@@ -93,6 +94,27 @@ func TestLogProbs(t *testing.T) {
 	}
 	if o := object(t, s.transcribe(audio(wav(time.Second, 0))).body); o["logprobs"] != nil {
 		t.Errorf("nobody asked for %v", o["logprobs"])
+	}
+}
+
+// The models that report tokens at OpenAI report the same ones with and without a stream, and the others the length.
+func TestUsage(t *testing.T) {
+	t.Parallel()
+	s := serve(t, nil)
+	counted := map[string]any{"type": "tokens", "input_tokens": 43.0, "output_tokens": 5.0, "total_tokens": 48.0, "input_token_details": map[string]any{"audio_tokens": 40.0, "text_tokens": 3.0}}
+	length := map[string]any{"type": "duration", "seconds": 1.0}
+	for name, want := range map[string]map[string]any{"gpt-4o-transcribe": counted, "gpt-4o-mini-transcribe": counted, "whisper-1": length, "": length, "a": length} {
+		parts := []part{field("model", name), audio(wav(time.Second, 0))}
+		if got := object(t, s.transcribe(parts...).body)["usage"]; !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, want %v", name, got, want)
+		}
+		if got := object(t, s.transcribe(append(parts, field("response_format", "verbose_json"))...).body)["usage"]; !reflect.DeepEqual(got, length) {
+			t.Errorf("%s, verbose: %v, want %v", name, got, length)
+		}
+		streamed := strings.Split(strings.TrimSpace(s.transcribe(append(parts, field("stream", "true"))...).body), "data: ")
+		if got := object(t, streamed[len(streamed)-1])["usage"]; !reflect.DeepEqual(got, counted) {
+			t.Errorf("%s, in a stream: %v, want %v", name, got, counted)
+		}
 	}
 }
 

@@ -150,7 +150,7 @@ type production struct {
 	options  *options
 	stop     context.CancelCauseFunc
 	settled  int // segments that were sent
-	tokens   int
+	counted  counted
 	length   time.Duration // by the headers of the file; 0 if they do not say
 	first    bool          // the first piece is text
 	finished bool
@@ -231,7 +231,7 @@ func (p *production) progress(_ int, at speech.Progress) {
 		p.first = true
 		p.service.metrics.first.Observe(time.Since(p.began).Seconds())
 	}
-	p.heard, p.tokens = at.Done, at.Tokens
+	p.heard, p.counted = at.Done, counted{at.AudioTokens, at.PromptTokens, at.Tokens}
 	p.bound(at.Done)
 	if p.out != nil && at.Done >= leastAudio {
 		p.out.ready()
@@ -285,7 +285,7 @@ func (p *production) keep(ctx context.Context) error {
 func (p *production) answer() error {
 	o, t := p.options, &p.text
 	if p.out != nil {
-		p.out.done(t, o, p.tokens)
+		p.out.done(t, o, p.counted)
 		return nil
 	}
 	if aside := asideOf(t); aside != "" {
@@ -297,7 +297,7 @@ func (p *production) answer() error {
 	case o.format == formatJSON && p.task == translating:
 		writeJSON(p.writer, Translation{Text: t.Text()})
 	case o.format == formatJSON:
-		writeJSON(p.writer, transcriptionOf(t, o))
+		writeJSON(p.writer, transcriptionOf(t, o, p.counted))
 	default:
 		body, err := plainOf(t, o.format)
 		if err != nil {

@@ -43,19 +43,6 @@ type (
 		LogProbs  []openai.LogProb  `json:"logprobs,omitempty"`
 		Usage     Tokens            `json:"usage"`
 	}
-	// Tokens are what was counted; 0 if the engine does not say.
-	Tokens struct {
-		Type         string       `json:"type" enum:"tokens"`
-		InputTokens  int          `json:"input_tokens"`
-		OutputTokens int          `json:"output_tokens"`
-		TotalTokens  int          `json:"total_tokens"`
-		Details      TokenDetails `json:"input_token_details"`
-	}
-	// TokenDetails are parts of the input.
-	TokenDetails struct {
-		AudioTokens int `json:"audio_tokens"`
-		TextTokens  int `json:"text_tokens"`
-	}
 )
 
 // events is the answer to a request for a stream. It is safe for concurrent use.
@@ -185,7 +172,7 @@ func (e *events) settled(s *scout.Segment, logprobs bool) {
 }
 
 // done sends the rest and the last event.
-func (e *events) done(t *scout.Transcript, o *options, tokens int) {
+func (e *events) done(t *scout.Transcript, o *options, c counted) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	said := e.text.String()
@@ -196,7 +183,7 @@ func (e *events) done(t *scout.Transcript, o *options, tokens int) {
 	if aside := asideOf(t); aside != "" {
 		e.send(": " + strings.ToLower(headerSetAside) + ": " + aside + "\n\n")
 	}
-	done := Done{Type: "transcript.text.done", Text: said, Languages: languagesOf(t), Usage: Tokens{Type: "tokens", OutputTokens: tokens, TotalTokens: tokens}}
+	done := Done{Type: "transcript.text.done", Text: said, Languages: languagesOf(t), Usage: c.tokens()}
 	if o.logprobs {
 		done.LogProbs = allLogProbs(t)
 	}

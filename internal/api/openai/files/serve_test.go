@@ -52,7 +52,7 @@ func (backend) Transcribe(_ context.Context, r *wire.Request) (*wire.Result, err
 	end := float32(len(r.Samples)) / scout.EngineSampleRateHz * 1000
 	logProb, half, most := float32(-0.25), end/2, end*0.9
 	zero := end * 0.4
-	result := &wire.Result{Text: "Hello Zoë.", Stop: wire.StopEnd, Words: []wire.Word{
+	result := &wire.Result{Text: "Hello Zoë.", Stop: wire.StopEnd, AudioTokens: len(r.Samples) / 400, PromptTokens: 3, Words: []wire.Word{
 		{Text: "Hello", StartMS: &zero, EndMS: &half, LogProb: &logProb}, {Text: "Zoë.", StartMS: &half, EndMS: &most, LogProb: &logProb},
 	}}
 	for i, piece := range []string{" Hello", " Zo", "\xc3", "\xab", "."} {
