@@ -152,10 +152,10 @@ type limiting struct {
 	next      transcriber
 }
 
-// limit returns how long the process may take. A person waits for the end of a dictation, or a client for that of its stream: if it does not come soon, it is decoded
-// again in a fresh process.
+// limit returns how long the process may take. A person waits for the end of a dictation: if it does not come soon, it is decoded
+// again in a fresh process. Streams of clients are many at a time, and what ends the process would end the requests of all.
 func (l *limiting) limit(r *Request) time.Duration {
-	if r.Class == schedule.Dictation || r.Class == schedule.Stream {
+	if r.Class == schedule.Dictation {
 		return min(l.dictation+r.Audio(), l.base+time.Duration(l.factor*float64(r.Audio())))
 	}
 	return l.base + time.Duration(l.factor*float64(r.Audio()))
