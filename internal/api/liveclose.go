@@ -19,7 +19,7 @@ import (
 
 // ping finds out whether the client is still there.
 func (l *liveSocket) ping() {
-	tick := time.NewTicker(pingEvery)
+	tick := time.NewTicker(l.server.times.Ping)
 	defer tick.Stop()
 	for {
 		select {
@@ -27,7 +27,7 @@ func (l *liveSocket) ping() {
 		case <-l.alive.Done():
 			return
 		}
-		ctx, cancel := context.WithTimeout(l.alive, pongWithin)
+		ctx, cancel := context.WithTimeout(l.alive, l.server.times.Pong)
 		err := l.conn.Ping(ctx)
 		cancel()
 		if err != nil {

@@ -29,9 +29,7 @@ import (
 const (
 	beginsWithin = 10 * time.Second       // for the first message
 	ackEvery     = 500 * time.Millisecond // an acknowledgement comes at least that often
-	pingEvery    = 20 * time.Second
-	pongWithin   = 60 * time.Second
-	closesWithin = 2 * time.Second // for the client's part of a close
+	closesWithin = 2 * time.Second        // for the client's part of a close
 )
 
 // registerLiveSocket adds the WebSocket of sound from clients.

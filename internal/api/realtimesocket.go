@@ -24,6 +24,8 @@ const (
 	// finishesWithin is how long pending text is waited for when the daemon stops, drainsWithin how long until it is sent, and partsWithin how
 	// long the client may take to close: the daemon waits for 5 s in all.
 	finishesWithin, drainsWithin, partsWithin = 3500 * time.Millisecond, 500 * time.Millisecond, time.Second
+	// settlesWithin is how long pending text is waited for when the session has expired.
+	settlesWithin = time.Hour
 )
 
 // realtimeSocket serves one session.
@@ -71,7 +73,7 @@ type realtimeConnection struct {
 	under   *connection
 	session *realtime.Session
 	gated   atomic.Bool  // nothing is read, because the session has enough to do
-	heard   atomic.Int64 // messages that were read
+	heard   atomic.Int64 // bytes of messages that were read
 	work    sync.WaitGroup
 }
 
@@ -94,17 +96,12 @@ func (c *realtimeConnection) serve(ctx context.Context) {
 		guard(func() error { return c.write(alive) })
 	})
 	c.work.Go(func() { c.ping(alive) })
-	expires := time.NewTimer(time.Until(c.session.Expires()))
+	expired := make(chan struct{})
+	expires := time.AfterFunc(time.Until(c.session.Expires()), func() { close(expired) })
 	defer expires.Stop()
-	var why error
-	select {
-	case why = <-ends:
-	case <-expires.C:
-		why = errExpired
-	case <-c.server.ending:
-		why = errServerStops
-	case <-ctx.Done():
-		why = scout.Errorf(scout.CodeInvalidAPIKey, "what let the connection in has ended")
+	why := c.until(ctx, ends, expired)
+	if errors.Is(why, errExpired) {
+		why = c.settle(ctx, alive, ends)
 	}
 	outcome, status := c.finish(alive, why)
 	if status != 0 {
@@ -127,6 +124,32 @@ func (c *realtimeConnection) serve(ctx context.Context) {
 	c.session.Close(outcome, code)
 }
 
+// until waits for the end of the session and returns why it ends: errExpired when over is closed.
+func (c *realtimeConnection) until(ctx context.Context, ends <-chan error, over <-chan struct{}) error {
+	select {
+	case why := <-ends:
+		return why
+	case <-over:
+		return errExpired
+	case <-c.server.ending:
+		return errServerStops
+	case <-ctx.Done():
+		return scout.Errorf(scout.CodeInvalidAPIKey, "what let the connection in has ended")
+	}
+}
+
+// settle waits until all that came before the session expired is text, unless something else ends the session.
+func (c *realtimeConnection) settle(ctx, alive context.Context, ends <-chan error) error {
+	within, cancel := context.WithTimeout(alive, settlesWithin)
+	defer cancel()
+	settled := make(chan struct{})
+	c.work.Go(func() {
+		defer close(settled)
+		c.session.Finish(within)
+	})
+	return c.until(ctx, ends, settled)
+}
+
 // finish says what is left to say, and with which status the connection is closed: 0 where nobody listens.
 func (c *realtimeConnection) finish(ctx context.Context, why error) (outcome string, status websocket.StatusCode) {
 	switch {
@@ -147,7 +170,7 @@ func (c *realtimeConnection) finish(ctx context.Context, why error) (outcome str
 	case errors.Is(why, errLeft), why == nil:
 		return "closed", 0
 	case scout.CodeOf(why) == scout.CodeInvalidAPIKey:
-		return "closed", websocket.StatusPolicyViolation
+		return "revoked", websocket.StatusPolicyViolation
 	}
 	within, cancel := context.WithTimeout(ctx, finishesWithin)
 	defer cancel()
@@ -181,15 +204,30 @@ func (c *realtimeConnection) read(ctx context.Context) error {
 			return errLeft
 		}
 		c.gated.Store(false)
-		kind, data, err := c.conn.Read(ctx)
+		kind, message, err := c.conn.Reader(ctx)
 		if err != nil {
 			return errLeft
 		}
-		c.heard.Add(1)
+		data, err := io.ReadAll(countedBytes{message, &c.heard})
+		if err != nil {
+			return errLeft
+		}
 		if err := c.session.Take(data, kind == websocket.MessageBinary); err != nil {
 			return err
 		}
 	}
+}
+
+// countedBytes counts what is read.
+type countedBytes struct {
+	io.Reader
+	bytes *atomic.Int64
+}
+
+func (c countedBytes) Read(p []byte) (int, error) {
+	n, err := c.Reader.Read(p)
+	c.bytes.Add(int64(n))
+	return n, err
 }
 
 // write sends the events of the session. Its error says why nothing more is sent.
@@ -213,7 +251,7 @@ func (c *realtimeConnection) write(ctx context.Context) error {
 
 // ping finds out whether the client is still there. While nothing is read its answer is not seen.
 func (c *realtimeConnection) ping(ctx context.Context) {
-	tick := time.NewTicker(pingEvery)
+	tick := time.NewTicker(c.server.times.Ping)
 	defer tick.Stop()
 	for {
 		select {
@@ -224,11 +262,11 @@ func (c *realtimeConnection) ping(ctx context.Context) {
 		if c.gated.Load() {
 			continue
 		}
-		within, cancel := context.WithTimeout(ctx, pongWithin)
+		within, cancel := context.WithTimeout(ctx, c.server.times.Pong)
 		before := c.heard.Load()
 		err := c.conn.Ping(within)
 		cancel()
-		if err != nil && !c.gated.Load() && c.heard.Load() == before { // its answer may lie behind much sound
+		if err != nil && !c.gated.Load() && c.heard.Load() == before { // its answer lies behind much sound
 			_ = c.under.Close() // whoever reads sees it
 			return
 		}

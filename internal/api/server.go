@@ -53,11 +53,16 @@ type Times struct {
 	// Header is for the headers of a request, Body for its body, and Write for each part of an answer: a long stream lives, a reader that is
 	// dead does not.
 	Header, Body, Write time.Duration
+	// Ping is the time between two pings of a WebSocket, Pong how long the answer may take.
+	Ping, Pong time.Duration
 }
 
 // orDefaults completes the times.
 func (t Times) orDefaults() Times {
-	return Times{Header: cmp.Or(t.Header, 10*time.Second), Body: cmp.Or(t.Body, 30*time.Second), Write: cmp.Or(t.Write, 30*time.Second)}
+	return Times{
+		Header: cmp.Or(t.Header, 10*time.Second), Body: cmp.Or(t.Body, 30*time.Second), Write: cmp.Or(t.Write, 30*time.Second),
+		Ping: cmp.Or(t.Ping, 20*time.Second), Pong: cmp.Or(t.Pong, time.Minute),
+	}
 }
 
 // Options are what a server needs besides its services.

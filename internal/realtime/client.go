@@ -1,6 +1,7 @@
 package realtime
 
 import (
+	"bytes"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -27,10 +28,49 @@ type message struct {
 	Type    json.RawMessage `json:"type"`
 	EventID json.RawMessage `json:"event_id"`
 	Session json.RawMessage `json:"session"`
-	Audio   json.RawMessage `json:"audio"`
+	Audio   audioField      `json:"audio"`
 	Item    json.RawMessage `json:"item"`
 	ItemID  json.RawMessage `json:"item_id"`
 }
+
+// audioField is sound in a message, decoded from where it stands: it may have 20 MiB.
+type audioField struct {
+	data    []byte
+	problem string // what is wrong with it, empty if nothing is
+}
+
+// UnmarshalJSON implements json.Unmarshaler. It returns no error: the problem is told where sound is wanted.
+func (a *audioField) UnmarshalJSON(raw []byte) error {
+	*a = audioField{}
+	encoded := raw
+	if len(raw) < 2 || raw[0] != '"' {
+		a.problem = noAudio
+		return nil
+	}
+	if encoded = raw[1 : len(raw)-1]; bytes.IndexByte(encoded, '\\') >= 0 { // some encoders escape the slash
+		whole, _ := text(raw)
+		encoded = []byte(whole)
+	}
+	encoding := base64.RawStdEncoding // some leave the padding out
+	if bytes.IndexByte(encoded, '=') >= 0 {
+		encoding = base64.StdEncoding
+	}
+	if encoding.DecodedLen(len(encoded)) > mostAudio {
+		a.problem = "more than 15 MiB"
+		return nil
+	}
+	data := make([]byte, encoding.DecodedLen(len(encoded)))
+	n, err := encoding.Decode(data, encoded)
+	if err != nil {
+		a.problem = "it is not base64"
+		return nil
+	}
+	a.data = data[:n]
+	return nil
+}
+
+// noAudio is the problem of a message without sound.
+const noAudio = "want a string of base64"
 
 // text is a string of a message; false if it is none.
 func text(raw json.RawMessage) (string, bool) {
@@ -89,7 +129,7 @@ func (m *Machine) Message(data []byte, now time.Time) error {
 // obey does what a message says. A *Problem is told to the client.
 func (m *Machine) obey(kind string, in *message, size int, now time.Time) error {
 	if kind == typeAppend {
-		return m.append(in.Audio, now)
+		return m.append(&in.Audio, now)
 	}
 	if size > mostMessage {
 		return &Problem{Code: codeInvalidValue, Message: "the message is longer than 1 MiB"}
@@ -114,24 +154,14 @@ func (m *Machine) obey(kind string, in *message, size int, now time.Time) error 
 }
 
 // append takes sound.
-func (m *Machine) append(raw json.RawMessage, now time.Time) error {
-	encoded, ok := text(raw)
-	if !ok {
-		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: want a string of base64"}
+func (m *Machine) append(audio *audioField, now time.Time) error {
+	if audio.data == nil && audio.problem == "" {
+		audio.problem = noAudio
 	}
-	if base64.StdEncoding.DecodedLen(len(encoded)) > mostAudio+3 {
-		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: more than 15 MiB"}
+	if audio.problem != "" {
+		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: " + audio.problem}
 	}
-	data, err := base64.StdEncoding.DecodeString(encoded)
-	if err != nil {
-		if data, err = base64.RawStdEncoding.DecodeString(encoded); err != nil {
-			return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: it is not base64"}
-		}
-	}
-	if len(data) > mostAudio {
-		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: more than 15 MiB"}
-	}
-	return m.take(data, now)
+	return m.take(audio.data, now)
 }
 
 // commit ends the open item.
@@ -144,7 +174,8 @@ func (m *Machine) commit(now time.Time) error {
 	}
 	switch {
 	case m.buffered() >= leastCommit:
-		return m.endNow(now)
+		m.endNow(now)
+		return nil
 	case m.turns != nil && !m.ended.IsZero() && now.Sub(m.ended) <= afterItem:
 		return nil // the server was quicker
 	}
@@ -152,9 +183,9 @@ func (m *Machine) commit(now time.Time) error {
 }
 
 // endNow ends the open item where the sound ends.
-func (m *Machine) endNow(now time.Time) error {
+func (m *Machine) endNow(now time.Time) {
 	m.restart()
-	return m.end(m.head, now)
+	m.end(m.head, now)
 }
 
 // restart lets the search for turns go on where the sound ends.
@@ -162,13 +193,17 @@ func (m *Machine) restart() {
 	m.levels, m.measured, m.searched, m.blocked = m.levels[:0], levels{}, m.head, time.Time{}
 }
 
-// Finish ends the item in which somebody speaks, or of which the client has text, because nothing more comes. The error is why the last sound
-// cannot be kept; what was kept becomes text all the same.
+// Finish ends the item in which somebody speaks, or that the client would have committed, because nothing more comes. The error is why the
+// last sound cannot be kept; what was kept becomes text all the same.
 func (m *Machine) Finish(now time.Time) error {
 	err := m.flush(m.sound.format)
 	m.search(now, true)
-	if m.OpenTurn() || m.turns == nil && m.open.sent > 0 {
-		return errors.Join(err, m.endNow(now))
+	m.Advance(now)
+	if m.turns != nil && !m.open.turn && m.open.said.Any {
+		m.startTurn(m.open.said.First - framesOf(m.turns.how.Prefix))
+	}
+	if m.open.turn || m.turns == nil && (m.open.sent > 0 || m.buffered() >= leastCommit) {
+		m.endNow(now)
 	}
 	return err
 }
@@ -179,6 +214,7 @@ func (m *Machine) clear() error {
 		return err
 	}
 	m.sound.half = nil
+	m.stopTurn()
 	m.restart()
 	if m.turns != nil {
 		m.turns.Close()
@@ -218,6 +254,7 @@ func (m *Machine) update(raw json.RawMessage, kind string, now time.Time) error 
 	case how == nil:
 		if was {
 			m.search(now, true)
+			m.stopTurn()
 		}
 		m.turns = nil
 	case was:
@@ -227,11 +264,13 @@ func (m *Machine) update(raw json.RawMessage, kind string, now time.Time) error 
 		m.restart()
 		if m.open.said.Any {
 			m.turns.Begin(m.head)
-			m.startTurn(m.open.Start)
+			m.startTurn(m.open.said.First - framesOf(how.Prefix))
 		}
 	}
-	if ask := next.Ask(); (!ask.same(&asked) || next.delay() != delay) && !m.open.turn && !m.open.said.Any && (was || m.buffered() <= time.Millisecond) {
-		m.replace(max(m.open.Start, m.open.through))
+	open := m.open
+	unknown := !open.turn && open.stopped == 0 && !open.said.Any // to the client
+	if ask := next.Ask(); (!ask.same(&asked) || next.delay() != delay) && unknown && (was || m.buffered() <= time.Millisecond) {
+		m.replace(max(open.Start, open.through))
 	}
 	m.tellSession(kind)
 	return nil
@@ -265,6 +304,9 @@ func (m *Machine) create(raw json.RawMessage) error {
 	var fields map[string]json.RawMessage
 	if raw == nil || json.Unmarshal(raw, &fields) != nil || fields == nil {
 		return &Problem{Code: codeInvalidValue, Param: "item", Message: "item: want an object"}
+	}
+	if kind, ok := text(fields["type"]); !ok || kind == "" {
+		return &Problem{Code: codeInvalidValue, Param: "item.type", Message: "item.type: want a string"}
 	}
 	id, ok := text(fields["id"])
 	if !ok || id == "" {

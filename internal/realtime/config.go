@@ -228,6 +228,7 @@ type betaBody struct {
 	ExpiresAt     int64              `json:"expires_at,omitempty"`
 	Secret        *Secret            `json:"client_secret"`
 	Format        string             `json:"input_audio_format"`
+	Rate          int                `json:"input_audio_rate,omitempty"` // of PCM, where the name would say another
 	Transcription *betaTranscription `json:"input_audio_transcription"`
 	Noise         *Noise             `json:"input_audio_noise_reduction"`
 	Detection     *TurnDetection     `json:"turn_detection"`
@@ -248,6 +249,9 @@ func betaFormats() map[string]Format {
 // BetaBody is the config as the beta dialect shows a session.
 func (c *Config) BetaBody(id string, expires time.Time, secret *Secret) any {
 	b := betaBody{ID: id, Object: sessionObject, Secret: secret, Noise: c.Noise, Detection: c.Detection, Include: c.Include, Format: "pcm16"}
+	if c.Format.Type == typePCM && c.Format.Rate != usualRate {
+		b.Rate = c.Format.Rate // a session of the GA dialect, by a key of a page
+	}
 	for name, f := range betaFormats() {
 		if f == c.Format {
 			b.Format = name

@@ -195,7 +195,7 @@ func (m *Machine) refuse(p *Problem, event string) {
 
 // Expire tells that the session is over.
 func (m *Machine) Expire() {
-	m.refuse(&Problem{Code: codeExpired, Message: "the session has lasted for " + sessionLasts.String() + ", which is the most; open another"}, "")
+	m.refuse(&Problem{Code: codeExpired, Message: "the session is over, as expires_at said; open another"}, "")
 }
 
 // Fail tells that the session ends because of Scout.

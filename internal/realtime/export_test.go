@@ -3,6 +3,7 @@ package realtime
 import (
 	"fmt"
 	"os"
+	"time"
 )
 
 // Owed is why a session has no text at the moment.
@@ -30,3 +31,9 @@ func BreakTape(s *Session) (mend func(), err error) {
 		_ = broken.Close() // the other one stays
 	}, nil
 }
+
+// OpenStart is where the open item of a machine begins.
+func OpenStart(m *Machine) int64 { return m.open.Start }
+
+// Lasting is how long so many samples take.
+func Lasting(samples int64, rate int) time.Duration { return lasting(samples, rate) }

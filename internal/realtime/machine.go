@@ -1,13 +1,13 @@
 package realtime
 
 import (
+	"cmp"
 	"encoding/json"
 	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/speech"
-	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
 // Limits of a session.
@@ -27,6 +27,8 @@ const (
 	// mostID bounds the ids that a client gives, in characters, and mostAsk the bytes of how an item is to be transcribed, which each keeps.
 	mostID  = 512
 	mostAsk = 16 << 10
+	// itemBytes is about what an item takes in memory while it waits.
+	itemBytes = 512
 	// keptItems and keptBytes bound what can be retrieved.
 	keptItems = 1000
 	keptBytes = 1 << 20
@@ -41,7 +43,7 @@ type MachineOptions struct {
 	Beta bool
 	// Check returns what is wrong with how items are to be transcribed, with a Param below transcription; nil if nothing is.
 	Check func(Ask) *Problem
-	// Most is how long an item may be.
+	// Most is how long an item may be; one that is longer ends there.
 	Most time.Duration
 	// NewID returns an id with that prefix.
 	NewID func(prefix string) string
@@ -69,8 +71,10 @@ type Machine struct {
 	blocked  time.Time // since when the search waits for the engine; zero if it does not
 
 	open    *Item
-	waiting []*Item // items that ended and are not text
-	last    string  // the id of the item before
+	waiting []*Item        // items that ended and are not text
+	weight  int            // bytes that they take, about
+	weighed *Transcription // what was counted last
+	last    string         // the id of the item before
 	ended   time.Time
 	known   []record
 	bytes   int // of known that the client sent
@@ -100,13 +104,15 @@ type Item struct {
 	Committed time.Time
 
 	turn     bool  // the client knows that it began
+	stopped  int64 // where a turn ended without the item, 0 for nowhere
 	began    int64 // where its speech begins
 	previous string
 	text     strings.Builder
-	sent     int // bytes of text that the client has
-	said     Spoken
-	words    int   // committed
-	through  int64 // everything before it is text or silent
+	sent     int    // bytes of text that the client has
+	said     Spoken // words that may change included
+	sure     Spoken // words that may not change
+	through  int64  // everything before it is text or silent
+	weight   int    // bytes that it takes, about
 
 	// state is where to go on after text that was told, and broke says that audio ended the engine. They belong to who transcribes the item.
 	state *speech.LiveState
@@ -115,6 +121,7 @@ type Item struct {
 
 // NewMachine returns a machine. Start is called first.
 func NewMachine(o MachineOptions) (*Machine, error) {
+	o.Most = cmp.Or(o.Most, sessionLasts)
 	m := &Machine{o: o, config: o.Config, beta: o.Beta}
 	var err error
 	if m.sound, err = newSound(m.config.Format); err != nil {
@@ -135,7 +142,11 @@ func (m *Machine) Length() time.Duration { return durationOf(m.head) }
 
 // begin opens the next item.
 func (m *Machine) begin(at int64) {
-	m.open = &Item{ID: m.o.NewID("item_"), Start: at, End: -1, began: at, Ask: m.config.Ask(), Delay: m.config.delay()}
+	m.open = &Item{ID: m.o.NewID("item_"), Start: at, End: -1, began: at, Ask: m.config.Ask(), Delay: m.config.delay(), weight: itemBytes}
+	if t := m.config.Transcription; t != nil && t != m.weighed { // items of one update share its texts
+		m.open.weight += t.size()
+		m.weighed = t
+	}
 	if m.beta {
 		m.open.Delay = 0
 	}
@@ -164,17 +175,14 @@ func (m *Machine) Until(it *Item) int64 {
 	return m.head
 }
 
-// Waiting is how many items have ended and are not text, and how much sound was not heard.
-func (m *Machine) Waiting() (items int, sound time.Duration) {
+// Waiting is how many items have ended and are not text, how many bytes they take, and how much sound was not heard.
+func (m *Machine) Waiting() (items, bytes int, sound time.Duration) {
 	from := m.heard
 	if len(m.waiting) == 0 {
 		from = max(from, m.open.Start)
 	}
-	return len(m.waiting), durationOf(max(0, m.head-from))
+	return len(m.waiting), m.weight, durationOf(max(0, m.head-from))
 }
-
-// OpenTurn reports whether somebody speaks.
-func (m *Machine) OpenTurn() bool { return m.turns != nil && m.open.turn }
 
 // buffered is how much of the client's sound is in no item.
 func (m *Machine) buffered() time.Duration {
@@ -183,10 +191,9 @@ func (m *Machine) buffered() time.Duration {
 
 // take takes sound of the client.
 func (m *Machine) take(data []byte, now time.Time) error {
-	if err := m.sound.write(data, m.keep); err != nil {
-		return err
-	}
-	return m.Advance(now)
+	err := m.sound.write(data, m.keep)
+	m.Advance(now)
+	return err
 }
 
 func (m *Machine) keep(samples []float32) error {
@@ -214,13 +221,23 @@ func (m *Machine) flush(f Format) error {
 	return nil
 }
 
-// Advance searches for turns, as far as the engine has come, and ends an item that is too long.
-func (m *Machine) Advance(now time.Time) error {
+// Advance searches for turns, as far as the engine has come, and ends items that are too long.
+func (m *Machine) Advance(now time.Time) {
 	m.search(now, false)
-	if long := framesOf(m.o.Most); m.Until(m.open)-m.open.began >= long && (m.turns == nil || m.open.turn) {
-		return m.end(m.Until(m.open), now)
+	for m.turns == nil && m.endLong(m.head, m.searched, now) {
 	}
-	return nil
+}
+
+// endLong ends the open item where it is as long as it may be, if there is sound up to a position.
+//
+//	least  up to where the item was heard, perhaps
+func (m *Machine) endLong(to, least int64, now time.Time) bool {
+	end := max(m.open.began+framesOf(m.o.Most), least)
+	if end > to {
+		return false
+	}
+	m.end(end, now)
+	return true
 }
 
 // search searches for turns.
@@ -240,8 +257,11 @@ func (m *Machine) search(now time.Time, all bool) {
 		case TurnBegins:
 			m.startTurn(start)
 		case TurnEnds:
-			_ = m.end(m.searched, now) // it fails only with a format
+			m.end(m.searched, now)
 		case TurnNone:
+			if m.open.turn {
+				m.endLong(m.searched, m.searched-hopFrames, now)
+			}
 		}
 	}
 	m.levels = m.levels[:0]
@@ -266,12 +286,24 @@ func (m *Machine) waits(now time.Time) bool {
 // startTurn tells that somebody speaks.
 func (m *Machine) startTurn(start int64) {
 	it := m.open
-	it.turn, it.began = true, max(start, it.Start)
-	m.tell(typeSpeechStarted, startedEvent{m.named(typeSpeechStarted), millis(it.began), it.ID})
+	it.turn = true
+	start = max(start, it.Start, it.stopped)
+	if it.stopped == 0 {
+		it.began = start
+	}
+	m.tell(typeSpeechStarted, startedEvent{m.named(typeSpeechStarted), millis(start), it.ID})
+}
+
+// stopTurn ends a turn without an item, because the client finds turns itself from here on, or forgets what was said.
+func (m *Machine) stopTurn() {
+	if it := m.open; it.turn {
+		it.turn, it.stopped = false, m.head
+		m.tell(typeSpeechStopped, stoppedEvent{m.named(typeSpeechStopped), millis(m.head), it.ID})
+	}
 }
 
 // end ends the open item at a position.
-func (m *Machine) end(at int64, now time.Time) error {
+func (m *Machine) end(at int64, now time.Time) {
 	it := m.open
 	it.End, it.Committed, it.previous = at, now, m.last
 	if m.turns != nil {
@@ -290,11 +322,11 @@ func (m *Machine) end(at int64, now time.Time) error {
 	m.last, m.ended = it.ID, now
 	m.Items++
 	m.waiting = append(m.waiting, it)
+	m.weight += it.weight
 	if m.beta && !it.single() {
 		m.delta(it)
 	}
 	m.begin(at)
-	return nil
 }
 
 // single reports whether the client expects all text of an item at once.
@@ -317,29 +349,11 @@ func (m *Machine) Guess(it *Item, words []scout.Word, to time.Duration, now time
 	if it.Dropped {
 		return
 	}
-	it.speaks(words, to)
-	it.said.Any = it.words+len(words) > 0
-	m.news(now)
-}
-
-// speaks notes words.
-func (it *Item) speaks(words []scout.Word, to time.Duration) {
-	if len(words) == 0 {
-		return
-	}
-	last := words[len(words)-1]
-	it.said.Ends = sentence.Ends([]string{last.Text}, 0)
-	end := it.Start + framesOf(to)
-	if last.End != nil {
-		end = it.Start + framesOf(*last.End)
-	}
-	if !it.said.Any {
-		it.said.First = end
-		if first := words[0].Start; first != nil {
-			it.said.First = it.Start + framesOf(*first)
-		}
-	}
-	it.said.Last = max(it.said.Last, end)
+	heard := it.said.Heard
+	it.said = it.sure // a guess takes the place of the one before
+	it.said.add(it.Start, words, to)
+	it.said.Heard = heard
+	m.Advance(now)
 }
 
 // Add takes text of an item that never changes. It goes directly behind the text so far.
@@ -348,9 +362,8 @@ func (m *Machine) Add(it *Item, text string, words []scout.Word, to time.Duratio
 		return
 	}
 	it.text.WriteString(text)
-	it.words += len(words)
-	it.speaks(words, to)
-	it.said.Any = it.said.Any || len(words) > 0
+	it.sure.add(it.Start, words, to)
+	it.said.add(it.Start, words, to) // what is left of the last guess follows as another
 	early := it == m.open && it.Delay > 0
 	if early && m.turns != nil && !it.turn && strings.TrimSpace(text) != "" {
 		start := it.said.First - framesOf(m.turns.how.Prefix)
@@ -360,7 +373,7 @@ func (m *Machine) Add(it *Item, text string, words []scout.Word, to time.Duratio
 	if early || it != m.open && (m.beta && !it.single() || it.Delay > 0) {
 		m.delta(it)
 	}
-	m.news(now)
+	m.Advance(now)
 }
 
 // Through notes before which position of an item everything is text or silent.
@@ -370,11 +383,8 @@ func (m *Machine) Through(it *Item, to time.Duration) { it.through = it.Start + 
 func (m *Machine) Hear(it *Item, to time.Duration, now time.Time) {
 	it.said.Heard = it.Start + framesOf(to)
 	m.heard = max(m.heard, it.said.Heard)
-	m.news(now)
+	m.Advance(now)
 }
-
-// news goes on with the search for turns.
-func (m *Machine) news(now time.Time) { _ = m.Advance(now) } // it fails only with sound
 
 // Done takes the end of an item's text.
 func (m *Machine) Done(it *Item, languages []string) {
@@ -413,6 +423,7 @@ func (m *Machine) leave(it *Item) bool {
 		return false
 	}
 	m.waiting = m.waiting[1:]
+	m.weight -= it.weight
 	m.heard = max(m.heard, it.End)
 	return true
 }

@@ -3,6 +3,7 @@ package realtime
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math"
 	"slices"
@@ -59,6 +60,37 @@ func field[T any](o object, name, want string, usual T, dst *T) {
 			return
 		}
 		*dst = v
+	}
+}
+
+// whole is a whole number, also where it is written as 500.0: some languages know no other numbers.
+type whole int
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (w *whole) UnmarshalJSON(raw []byte) error {
+	var v float64
+	if err := json.Unmarshal(raw, &v); err != nil {
+		return err
+	}
+	if v != math.Trunc(v) || math.Abs(v) > math.MaxInt32 {
+		return errors.New("it is not a whole number")
+	}
+	*w = whole(v)
+	return nil
+}
+
+// whole reads a whole number into dst, which may be nil for none, as usual may.
+func (o object) whole(name string, usual *int, dst **int) {
+	var v *whole
+	field(o, name, "a whole number", nil, &v)
+	raw, there := o.fields[name]
+	switch {
+	case !there:
+	case isNull(raw):
+		*dst = usual
+	case v != nil:
+		n := int(*v)
+		*dst = &n
 	}
 }
 
@@ -146,12 +178,15 @@ func format(c *Config, input object) {
 		f.Rate = usualRate
 	}
 	if f.Type == typePCM {
-		if field(o, "rate", "a number", usualRate, &f.Rate); f.Rate < leastRate || f.Rate > highestRate {
+		usual, rate := usualRate, &f.Rate
+		o.whole("rate", &usual, &rate)
+		if f.Rate = *rate; f.Rate < leastRate || f.Rate > highestRate {
 			o.wrong(o.path+".rate", "want %d to %d Hz", leastRate, highestRate)
 		}
 	} else {
-		rate := telephoneRate
-		if field(o, "rate", "a number", rate, &rate); rate != telephoneRate {
+		usual := telephoneRate
+		rate := &usual
+		if o.whole("rate", &usual, &rate); *rate != telephoneRate {
 			o.wrong(o.path+".rate", "%s has %d Hz", f.Type, telephoneRate)
 		}
 		f.Rate = 0
@@ -256,7 +291,7 @@ func detection(c *Config, from object) {
 	}
 	field(o, "create_response", "true or false", nil, &t.Create)
 	field(o, "interrupt_response", "true or false", nil, &t.Interrupt)
-	field(o, "idle_timeout_ms", "a whole number", nil, &t.IdleTimeoutMS)
+	o.whole("idle_timeout_ms", nil, &t.IdleTimeoutMS)
 	c.Detection = &t
 }
 
@@ -264,8 +299,8 @@ func detection(c *Config, from object) {
 func (o object) silence(t *TurnDetection) {
 	usual := serverDetection()
 	field(o, "threshold", "a number", usual.Threshold, &t.Threshold)
-	field(o, "prefix_padding_ms", "a whole number", usual.PrefixMS, &t.PrefixMS)
-	field(o, "silence_duration_ms", "a whole number", usual.SilenceMS, &t.SilenceMS)
+	o.whole("prefix_padding_ms", usual.PrefixMS, &t.PrefixMS)
+	o.whole("silence_duration_ms", usual.SilenceMS, &t.SilenceMS)
 	if v := *t.Threshold; math.IsNaN(v) || v < 0 || v > 1 {
 		o.wrong(o.path+".threshold", "want 0 to 1")
 	}

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -15,10 +16,13 @@ import (
 
 // What a session may owe before it takes no more messages: they wait with the client.
 const (
-	mostWaiting    = 1024      // items
-	mostSound      = time.Hour // that nobody has heard: it lies on the disk
-	mostEvents     = 512       // that the client has not taken
+	mostWaiting    = 16 << 20       // bytes of items: 32,000, unless each has texts of its own
+	mostSound      = 12 * time.Hour // that nobody has heard: it lies on the disk
+	mostEvents     = 512            // that the client has not taken
 	mostEventBytes = 1 << 20
+	// largeMessage is what is taken of few sessions at a time: a message is in memory twice meanwhile.
+	largeMessage = 1 << 20
+	mostLarge    = 2
 )
 
 // Session is one session. Its methods may be called from any goroutine.
@@ -46,6 +50,8 @@ type Session struct {
 	failing time.Time
 	behind  time.Time // since when text is late; zero if it is not
 	turn    time.Time // when the item that is transcribed had its turn
+	// lateness is what health sees of owed and behind.
+	lateness atomic.Pointer[lateness]
 }
 
 // dialect names the dialect, for logs and metrics. The caller holds the lock, or is alone.
@@ -66,7 +72,7 @@ func (s *Session) changed() {
 			s.mu.Lock()
 			defer s.mu.Unlock()
 			if s.woken = false; !s.closed {
-				_ = s.machine.Advance(time.Now()) // it fails only with sound
+				s.machine.Advance(time.Now())
 				s.changed()
 			}
 		})
@@ -95,6 +101,10 @@ func (s *Session) add(e Event) {
 
 // Take takes a message of the client. Its error ends the session.
 func (s *Session) Take(data []byte, binary bool) error {
+	if len(data) > largeMessage {
+		s.of.large <- struct{}{}
+		defer func() { <-s.of.large }()
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -119,7 +129,7 @@ func (s *Session) Room(ctx context.Context, waits func()) error {
 	var heard int64
 	for {
 		s.mu.Lock()
-		items, sound := s.machine.Waiting()
+		_, items, sound := s.machine.Waiting()
 		toTheStop := s.of.ease() >= speech.EaseToTheStop // nothing is heard before the client commits
 		room := items < mostWaiting && (sound < s.of.options.MostUnheard || toTheStop) && len(s.events) < mostEvents && s.bytes < mostEventBytes
 		news, why := s.news, s.owed
@@ -183,7 +193,7 @@ func (s *Session) Fail(err error) {
 	s.with(func(m *Machine) { m.Fail(string(scout.CodeOf(err)), scout.Plain(err)) })
 }
 
-// Finish ends the turn in which somebody speaks, and returns when all items are text, or with ctx.
+// Finish ends the item that is open, if there is speech in it, and returns when all items are text, or with ctx.
 func (s *Session) Finish(ctx context.Context) {
 	s.with(func(m *Machine) {
 		s.finishing = true
@@ -191,7 +201,7 @@ func (s *Session) Finish(ctx context.Context) {
 	})
 	for {
 		s.mu.Lock()
-		items, _ := s.machine.Waiting()
+		items, _, _ := s.machine.Waiting()
 		news := s.news
 		s.mu.Unlock()
 		if items == 0 {
@@ -220,6 +230,7 @@ func (s *Session) completed(it *Item, language string, nothing bool) {
 		return
 	}
 	took := time.Since(it.Committed)
+	s.of.metrics.items.WithLabelValues("completed").Inc()
 	s.with(func(m *Machine) { m.Done(it, []string{language}) })
 	s.of.metrics.text.WithLabelValues("realtime").Observe(took.Seconds())
 	s.tape.drop(it.End)
@@ -229,6 +240,7 @@ func (s *Session) completed(it *Item, language string, nothing bool) {
 func (s *Session) failed(it *Item, why error) {
 	s.of.log.Warn(eventItemFailed, slog.String("session", s.id), slog.String(observe.KeyCode, string(scout.CodeOf(why))), slog.String(observe.KeyError, scout.Plain(why)))
 	_ = s.of.options.Failures.Count(why) // it returns its argument
+	s.of.metrics.items.WithLabelValues("failed").Inc()
 	s.with(func(m *Machine) { m.Failed(it, scout.Plain(why)) })
 	s.tape.drop(it.End)
 }

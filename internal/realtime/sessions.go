@@ -41,12 +41,15 @@ type Options struct {
 	Ease func() speech.Ease
 	// Patience is how long an item that has ended waits for an engine that fails, once it is its turn; 2 min if zero.
 	Patience time.Duration
-	// MostUnheard is how much sound of a session may wait to be heard; an hour if zero.
+	// MostUnheard is how much sound of a session may wait to be heard; 12 hours if zero.
 	MostUnheard time.Duration
+	// Lasts is how long a session may be open; a day if zero.
+	Lasts time.Duration
 }
 
 type metrics struct {
 	sessions *metric.CounterVec
+	items    *metric.CounterVec
 	text     *metric.HistogramVec
 	open     *metric.Gauge
 }
@@ -56,6 +59,7 @@ type Sessions struct {
 	options Options
 	log     *slog.Logger
 	metrics *metrics
+	large   chan struct{} // has a place for each large message that is taken
 
 	mu   sync.Mutex
 	open map[*Session]struct{}
@@ -67,10 +71,14 @@ func New(o Options) *Sessions {
 	o.Scope = scope
 	o.MostUnheard = cmp.Or(o.MostUnheard, mostSound)
 	o.Patience = cmp.Or(o.Patience, usualPatience)
-	return &Sessions{options: o, log: scope.Log(), open: make(map[*Session]struct{}), metrics: &metrics{
+	o.Lasts = cmp.Or(o.Lasts, sessionLasts)
+	return &Sessions{options: o, log: scope.Log(), open: make(map[*Session]struct{}), large: make(chan struct{}, mostLarge), metrics: &metrics{
 		sessions: observe.Register(scope, metric.NewCounterVec(metric.Opts{
-			Name: "scout_realtime_sessions_total", Help: "Realtime sessions that ended, by dialect and outcome: closed by the client, expired, invalid, slow, stopped with the daemon, or failed.",
+			Name: "scout_realtime_sessions_total", Help: "Realtime sessions that ended, by dialect and outcome: closed by the client, expired, invalid, slow, revoked with the key, stopped with the daemon, refused (no WebSocket came about), or failed.",
 		}, []string{"dialect", "outcome"})),
+		items: observe.Register(scope, metric.NewCounterVec(metric.Opts{
+			Name: "scout_realtime_items_total", Help: "Items of realtime sessions that ended, by outcome: completed, or failed (there is no text of them).",
+		}, []string{"outcome"})),
 		text: observe.CommitToText(scope),
 		open: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_realtime_sessions", Help: "Realtime sessions that are open.",
@@ -109,7 +117,7 @@ func (s *Sessions) Open(o Order) (*Session, error) {
 	ctx, end := context.WithCancel(context.Background())
 	one := &Session{of: s, id: NewID("sess_"), client: o.Client, tape: tape, began: now, end: end, news: make(chan struct{})}
 	one.machine, err = NewMachine(MachineOptions{
-		ID: one.id, Expires: now.Add(sessionLasts), Config: o.Config, Beta: o.Beta, Most: s.options.MostAudio, NewID: NewID,
+		ID: one.id, Expires: now.Add(s.options.Lasts), Config: o.Config, Beta: o.Beta, Most: s.options.MostAudio, NewID: NewID,
 		Check: func(ask Ask) *Problem { return s.options.Check(ctx, ask) },
 		Send:  one.add, Keep: tape.write,
 	})

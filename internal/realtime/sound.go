@@ -120,6 +120,4 @@ func (s *sound) flush(f Format, pass func([]float32) error) error {
 }
 
 // length is how much was received in this format, without half a sample.
-func (s *sound) length() time.Duration {
-	return time.Duration(s.received) * time.Second / time.Duration(s.format.rate())
-}
+func (s *sound) length() time.Duration { return lasting(s.received, s.format.rate()) }

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/text/sentence"
 )
 
 // Numbers of turn detection; docs/adr/0105-turns.md has the measurements.
@@ -47,6 +48,27 @@ type Spoken struct {
 	Heard int64
 	// Ends says that the text so far ends a sentence.
 	Ends bool
+}
+
+// add notes words of an item that begins at a position.
+//
+//	to  the end of the audio that was heard, from the beginning of the item
+func (s *Spoken) add(start int64, words []scout.Word, to time.Duration) {
+	if len(words) == 0 {
+		return
+	}
+	last := words[len(words)-1]
+	end := start + framesOf(to)
+	if last.End != nil {
+		end = start + framesOf(*last.End)
+	}
+	if !s.Any {
+		s.First = end
+		if first := words[0].Start; first != nil {
+			s.First = start + framesOf(*first)
+		}
+	}
+	s.Any, s.Last, s.Ends = true, max(s.Last, end), sentence.Ends([]string{last.Text}, 0)
 }
 
 // Turns finds turns by the levels of a stream and the words that the engine found. It is not safe for concurrent use.
@@ -136,12 +158,16 @@ func (t *Turns) limit() float64 {
 
 // framesOf is how many frames at 16 kHz a time has.
 func framesOf(d time.Duration) int64 {
-	return int64(d) * scout.EngineSampleRateHz / int64(time.Second)
+	return int64(d/time.Second)*scout.EngineSampleRateHz + int64(d%time.Second)*scout.EngineSampleRateHz/int64(time.Second)
 }
 
 // durationOf is how long so many frames take.
-func durationOf(frames int64) time.Duration {
-	return time.Duration(frames) * time.Second / scout.EngineSampleRateHz
+func durationOf(frames int64) time.Duration { return lasting(frames, scout.EngineSampleRateHz) }
+
+// lasting is how long so many samples at a rate take: those of days in nanoseconds do not overflow.
+func lasting(samples int64, rate int) time.Duration {
+	hz := int64(rate)
+	return time.Duration(samples/hz)*time.Second + time.Duration(samples%hz)*time.Second/time.Duration(hz)
 }
 
 // floor is the quietest tenth of the last levels: a histogram of half decibels.

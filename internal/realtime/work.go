@@ -278,6 +278,7 @@ func (s *Session) owes(o speech.LiveOwed) {
 	case s.behind.IsZero():
 		s.behind = time.Now()
 	}
+	s.tellLate()
 	s.changed()
 }
 
@@ -292,6 +293,7 @@ func (s *Session) note(err error) {
 	if s.behind.IsZero() {
 		s.behind = s.failing
 	}
+	s.tellLate()
 }
 
 // lent notes that there is an engine: what kept an attempt from beginning is over. Whether the engine works is not known yet.
@@ -299,6 +301,7 @@ func (s *Session) lent() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.owed, s.behind = nil, time.Time{}
+	s.tellLate()
 }
 
 // works notes that the engine heard something.
@@ -308,17 +311,23 @@ func (s *Session) works() {
 	s.failing = time.Time{}
 }
 
-// late is what health says about the session; empty if nothing.
+// lateness is since when text of a session is late, and why.
+type lateness struct {
+	since time.Time
+	why   error
+}
+
+// tellLate has health see whether text is late. The caller holds the lock.
+func (s *Session) tellLate() { s.lateness.Store(&lateness{s.behind, s.owed}) }
+
+// late is what health says about the session; empty if nothing. It waits for nobody: a disk that hangs keeps a session, and not health.
 func (s *Session) late() string {
-	if !s.mu.TryLock() { // a disk that hangs keeps a session, and not who asks for health
-		return ""
-	}
-	defer s.mu.Unlock()
+	l := s.lateness.Load()
 	switch {
-	case s.behind.IsZero() || time.Since(s.behind) < lateAfter:
+	case l == nil || l.since.IsZero() || time.Since(l.since) < lateAfter:
 		return ""
-	case s.owed != nil:
-		return "text of a realtime session is late: " + scout.Plain(s.owed)
+	case l.why != nil:
+		return "text of a realtime session is late: " + scout.Plain(l.why)
 	}
 	return "text of a realtime session is late: the machine is too slow for it"
 }
