@@ -34,6 +34,22 @@ type Hypothesis struct {
 	// DecodeTime is the time spent on inference. EncodeTime is the part of it in which the encoder ran, 0 if the
 	// backend does not report it.
 	DecodeTime, EncodeTime time.Duration
+	// Changes answer a request for scores of a known text; then nothing else is set but the times.
+	Changes []ChangeScore
+}
+
+// Change is other words in place of words [From, To) of a known text. Without words it leaves those out; with From equal to To
+// it puts words in before From.
+type Change struct {
+	From, To int
+	Words    []string
+}
+
+// ChangeScore is how probable a model finds a known text and the text with a change: natural log-probabilities of the tokens of
+// the changed words and of some behind them, given the same tokens before.
+type ChangeScore struct {
+	// Own is that of the words that stand there, Other that of the words of the change.
+	Own, Other float64
 }
 
 // Token is one step of a decoder.

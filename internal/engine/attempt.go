@@ -202,6 +202,9 @@ const abandonGrace = 10 * time.Second
 
 func (c *calling) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
 	p := a.process
+	if a.Score != nil && !p.Facts().Scores { // it would decode a text
+		return nil, scout.Errorf(scout.CodeModelUnsupported, "model %s gives no scores with the backend %s", p.Facts().ModelID, p.Facts().Backend)
+	}
 	looks := time.NewTicker(process.LookEvery)
 	defer looks.Stop()
 	call := p.Send(a.Request, a.traceparent)

@@ -28,6 +28,8 @@ type (
 	Facts = process.Facts
 	// Request is one piece of audio to transcribe.
 	Request = process.Request
+	// Score asks for scores of a known text.
+	Score = process.Score
 )
 
 // DefaultSlots is how many requests a model runs at once by default: one for a request that somebody waits for, one for

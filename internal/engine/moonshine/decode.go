@@ -2,7 +2,6 @@ package moonshine
 
 import (
 	"context"
-	"errors"
 	"math"
 	"slices"
 	"time"
@@ -58,27 +57,21 @@ func tokenLimit(samples int) int {
 
 // transcribe decodes samples: greedily, after verifying the hypothesis in one pass. It ends soon after ctx.
 func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, scout.Errorf(scout.CodeOf(err), "%w", err)
+	err = l.during(ctx, func(owned *native.Tensors) (err error) {
+		d, err = l.decode(j, owned)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	var owned native.Tensors
-	stop := native.Watch(ctx, l.options)
-	defer func() {
-		err = errors.Join(err, stop(), owned.Free())
-		if err == nil {
-			return
-		}
-		d = nil
-		if ctx.Err() != nil { // the error of a terminated run has no useful text
-			err = scout.Errorf(scout.CodeOf(ctx.Err()), "%w", ctx.Err())
-		} else {
-			err = scout.Errorf(scout.CodeEngineFailed, "%w", err)
-		}
-	}()
+	return d, nil
+}
 
+// decode is the work of transcribe.
+func (l *slot) decode(j job, owned *native.Tensors) (d *decoding, err error) {
 	began := time.Now()
 	j.step.Encode()
-	frames, err := l.encode(j.samples, &owned)
+	frames, err := l.encode(j.samples, owned)
 	if err != nil {
 		return nil, err
 	}
@@ -86,12 +79,12 @@ func (l *slot) transcribe(ctx context.Context, j job) (d *decoding, err error) {
 	l.placer.Begin(frames, len(j.samples))
 	j.step.Decode(0)
 	d = &decoding{tokens: make([]int64, 0, j.limit), logprobs: make([]float32, 0, j.limit), encoding: encoding}
-	g := &greedy{decoding: d, slot: l, job: j, frames: frames, owned: &owned}
-	if d.agreed, g.next, err = l.verify(j, j.hypothesis, frames, d, &owned); err != nil {
+	g := &greedy{decoding: d, slot: l, job: j, frames: frames, owned: owned}
+	if d.agreed, g.next, err = l.verify(j, j.hypothesis, frames, d, owned); err != nil {
 		return nil, err
 	}
 	g.known = d.agreed
-	if g.pass, err = l.newPass(&l.step, 1, j.hot.Width(), frames, &owned); err != nil {
+	if g.pass, err = l.newPass(&l.step, 1, j.hot.Width(), frames, owned); err != nil {
 		return nil, err
 	}
 	if err := g.run(); err != nil {

@@ -71,7 +71,7 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots.Count(), Steps: true,
-			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
+			LogProbs: true, WordTimes: true, HotWords: true, Continues: true, Scores: true,
 		},
 		vocabulary: v, model: m, slots: slots,
 	}
@@ -99,6 +99,9 @@ func (b *backend) Facts() wire.Hello { return b.facts }
 // the encoder. It fails with invalid_argument for a hypothesis outside the vocabulary and for too many or too long hot
 // words, with the code of ctx's error, or with engine_failed. The result belongs to the caller.
 func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (*wire.Result, error) {
+	if request.Options.Score != nil {
+		return b.score(ctx, request)
+	}
 	limit := tokenLimit(len(request.Samples))
 	hypothesis, err := b.vocabulary.hypothesis(request.Options.Hypothesis, limit)
 	if err != nil {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/scout-speech/scout"
@@ -66,6 +67,12 @@ func (s *Slots[S]) Add(l S) {
 
 // Take waits for a free slot, or for ctx.
 func (s *Slots[S]) Take(ctx context.Context) (S, error) {
+	return s.Prefer(ctx, func(S) bool { return true })
+}
+
+// Prefer is Take that takes a free slot which is good, where there is one. good is called for slots that are free, and must only
+// look at them.
+func (s *Slots[S]) Prefer(ctx context.Context, good func(S) bool) (S, error) {
 	var none S
 	select {
 	case <-s.free:
@@ -74,8 +81,15 @@ func (s *Slots[S]) Take(ctx context.Context) (S, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l := s.stack[len(s.stack)-1]
-	s.stack = s.stack[:len(s.stack)-1]
+	at := len(s.stack) - 1
+	for i, l := range slices.Backward(s.stack) {
+		if good(l) {
+			at = i
+			break
+		}
+	}
+	l := s.stack[at]
+	s.stack = slices.Delete(s.stack, at, at+1)
 	return l, nil
 }
 

@@ -63,6 +63,8 @@ type Facts struct {
 	Slots int
 	// LogProbs, WordTimes, Continues and HotWords say what answers may contain and requests may ask for.
 	LogProbs, WordTimes, Continues, HotWords bool
+	// Scores says whether requests may ask for scores of a known text.
+	Scores bool
 	// Translates and DetectsLanguage say whether the model can write English for what is said in another language, and
 	// whether it finds out which of its languages is spoken.
 	Translates, DetectsLanguage bool
@@ -76,7 +78,7 @@ func factsOf(h wire.Hello) Facts {
 	return Facts{
 		Version: h.Version, PID: h.PID, Backend: h.Backend, ModelID: h.ModelID, Family: h.Family, Languages: h.Languages,
 		MaxFrames: h.MaxFrames, Slots: h.Slots, LogProbs: h.LogProbs, WordTimes: h.WordTimes, Continues: h.Continues, HotWords: h.HotWords,
-		Translates: h.Translates, DetectsLanguage: h.DetectsLanguage,
+		Translates: h.Translates, DetectsLanguage: h.DetectsLanguage, Scores: h.Scores,
 		LoadTime: time.Duration(h.LoadMS * float64(time.Millisecond)), steps: h.Steps,
 	}
 }
@@ -110,6 +112,31 @@ type Request struct {
 	Known []int32
 	// HotWords are words or phrases, at most 1000, that are favoured where the audio is nearly undecided.
 	HotWords []string
+	// Keep says that a request for scores of the same samples follows: the model keeps what it heard for it, if hearing takes long.
+	Keep bool
+	// Score asks for scores of a known text instead of a text; nil for a text. The model must be one that Scores.
+	Score *Score
+}
+
+// Score asks how probable a model finds a known text of a piece, and that text with changes. The answer is in
+// scout.Hypothesis.Changes.
+type Score struct {
+	// Words are the known text. Changes are looked at one by one, each against Words alone.
+	Words   []string
+	Changes []scout.Change
+	// Behind is how many tokens after a change are counted as well, the end of the text being one of them.
+	Behind int
+}
+
+func (s *Score) frame() *wire.Score {
+	if s == nil {
+		return nil
+	}
+	out := &wire.Score{Words: s.Words, Behind: s.Behind, Changes: make([]wire.Change, len(s.Changes))}
+	for i, c := range s.Changes {
+		out.Changes[i] = wire.Change{From: c.From, To: c.To, Words: c.Words}
+	}
+	return out
 }
 
 // Audio returns the length of the request's samples.
@@ -122,7 +149,7 @@ func (r *Request) frame(traceparent string) *wire.Request {
 		Options: wire.RequestOptions{
 			Background: r.Class.Background(), Words: r.Words, Tokens: r.Tokens,
 			Language: r.Language, Translate: r.Translate, Beam: r.Beam, Once: r.Once, Prompt: r.Prompt, TailMS: int(r.Tail.Milliseconds()),
-			Hypothesis: r.Known, HotWords: r.HotWords, Traceparent: traceparent,
+			Hypothesis: r.Known, HotWords: r.HotWords, Traceparent: traceparent, Keep: r.Keep, Score: r.Score.frame(),
 		},
 		Samples: r.Samples,
 	}

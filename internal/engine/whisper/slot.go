@@ -23,6 +23,7 @@ type slot struct {
 	in, out []ort.Value
 	scratch []byte // one row of the embedding
 	placer  *wordtime.Placer
+	kept    kept // for a request for scores
 	buffers
 }
 

@@ -78,7 +78,7 @@ func Open(ctx context.Context, load wire.Load, library string) (server.Backend, 
 		facts: wire.Hello{
 			Backend: Name, ModelID: load.ModelID, Family: load.Family, Languages: load.Languages,
 			MaxFrames: maxSeconds * scout.EngineSampleRateHz, Slots: slots.Count(), Steps: true,
-			LogProbs: true, WordTimes: true, HotWords: true, Continues: true,
+			LogProbs: true, WordTimes: true, HotWords: true, Continues: true, Scores: true,
 			Translates: v.Multilingual, DetectsLanguage: v.Multilingual,
 		},
 		model: m, slots: slots,
@@ -108,6 +108,9 @@ func (b *backend) Close() error { return errors.Join(b.slots.Close(), b.model.cl
 // vocabulary, and too many or too long hot words, with the code of ctx's error, or with engine_failed. The result belongs
 // to the caller.
 func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (result *wire.Result, err error) {
+	if request.Options.Score != nil {
+		return b.score(ctx, request)
+	}
 	j, err := b.job(request)
 	if err != nil {
 		return nil, err
@@ -117,8 +120,15 @@ func (b *backend) Transcribe(ctx context.Context, request *wire.Request) (result
 		return nil, fmt.Errorf("transcribe: %w", err)
 	}
 	defer b.slots.Add(l)
+	l.kept = kept{}
 	s := &session{slot: l, job: j}
-	defer func() { err = join(err, l.shed(s.longest)) }()
+	defer func() {
+		if err == nil && request.Options.Keep {
+			err = l.keep(s)
+			return
+		}
+		err = join(err, l.shed(s.longest))
+	}()
 	d, err := s.transcribe(ctx, howOf(request.Options))
 	if err != nil {
 		return nil, fmt.Errorf("transcribe: %w", err)
@@ -173,25 +183,14 @@ func howOf(o wire.RequestOptions) how {
 
 // transcribe decodes, again where the text is suspicious or doubtful. It ends soon after ctx.
 func (s *session) transcribe(ctx context.Context, w how) (d *decoding, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, scout.Errorf(scout.CodeOf(err), "%w", err)
+	err = s.during(ctx, func() (err error) {
+		d, s.again, err = settle(ctx, s, w)
+		return err
+	})
+	if err != nil {
+		return nil, err
 	}
-	stop := native.Watch(ctx, s.options)
-	defer func() {
-		s.cache.forget()
-		err = errors.Join(err, stop(), s.owned.Free())
-		switch {
-		case err == nil:
-			return
-		case ctx.Err() != nil: // the error of a terminated run has no useful text
-			err = scout.Errorf(scout.CodeOf(ctx.Err()), "%w", ctx.Err())
-		default:
-			err = scout.Errorf(scout.CodeEngineFailed, "%w", err)
-		}
-		d = nil
-	}()
-	d, s.again, err = settle(ctx, s, w)
-	return d, err
+	return d, nil
 }
 
 // result converts a decoding for the wire. If nobody speaks there is no text.

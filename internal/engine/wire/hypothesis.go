@@ -25,6 +25,9 @@ func (r *Result) Hypothesis() *scout.Hypothesis {
 	if len(r.Tokens) > 0 {
 		h.Tokens = make([]scout.Token, len(r.Tokens))
 	}
+	for _, c := range r.Scores {
+		h.Changes = append(h.Changes, scout.ChangeScore{Own: c.Own, Other: c.Other})
+	}
 	for i, t := range r.Tokens {
 		h.Tokens[i] = scout.Token{ID: t.ID, Text: t.Text, LogProb: logProb(t.LogProb), Start: at(t.StartMS)}
 	}

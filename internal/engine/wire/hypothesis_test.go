@@ -34,6 +34,7 @@ func TestResultBecomesAHypothesis(t *testing.T) {
 				Words:  []scout.Word{{Text: "ask", Start: &from, End: &to, LogProb: &wide, Tokens: []scout.WordToken{{Bytes: []byte(" ask"), LogProb: -0.5}}}, {Text: "not"}},
 			},
 		},
+		"scores":       {wire.Result{Scores: []wire.ChangeScore{{Own: -1, Other: -2}}}, scout.Hypothesis{Changes: []scout.ChangeScore{{Own: -1, Other: -2}}}},
 		"a text alone": {wire.Result{Text: "ask", Stop: wire.StopLength}, scout.Hypothesis{Text: "ask", Stop: scout.StopLength}},
 		"more tokens than steps": {
 			wire.Result{Tokens: []wire.Token{{ID: 7}}, Words: []wire.Word{{Text: "a", Tokens: []wire.WordToken{{Bytes: []byte("a")}}}, {Text: "b", Tokens: []wire.WordToken{{Bytes: []byte("b")}}}}},

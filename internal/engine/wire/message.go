@@ -53,6 +53,8 @@ type Hello struct {
 	HotWords  bool `json:"hot_words"`
 	// Translates says that the model can write in English what was said in another language.
 	Translates bool `json:"translates,omitempty"`
+	// Scores says that requests may ask for scores of a known text.
+	Scores bool `json:"scores,omitempty"`
 	// DetectsLanguage says that the model finds out by itself which of its languages is spoken.
 	DetectsLanguage bool `json:"detects_language,omitempty"`
 	// LoadMS is the time from Load to Hello in milliseconds.
@@ -96,6 +98,35 @@ type RequestOptions struct {
 	Hypothesis []int32 `json:"hypothesis,omitempty"`
 	// HotWords are words or phrases, at most 1000, that are favoured where the audio is nearly undecided.
 	HotWords []string `json:"hot_words,omitempty"`
+	// Keep says that a request for scores of the same samples follows: what was heard is kept for it, until the slot has another
+	// request. It is ignored by a backend that hears quickly.
+	Keep bool `json:"keep,omitempty"`
+	// Score asks for scores of a known text instead of a text.
+	Score *Score `json:"score,omitempty"`
+}
+
+// Score asks how probable a model finds a known text of a piece, and that text with changes, given the sound and the same words
+// before. Nothing is decoded.
+type Score struct {
+	// Words are the known text.
+	Words []string `json:"words"`
+	// Changes are looked at one by one, each against Words alone.
+	Changes []Change `json:"changes"`
+	// Behind is how many tokens after the change are counted as well, the end of the text being one of them.
+	Behind int `json:"behind,omitempty"`
+}
+
+// Change is other words in place of words [From, To).
+type Change struct {
+	From  int      `json:"from"`
+	To    int      `json:"to"`
+	Words []string `json:"words,omitempty"`
+}
+
+// ChangeScore has the sums of natural log-probabilities of the words as they are, and with the change.
+type ChangeScore struct {
+	Own   float64 `json:"own"`
+	Other float64 `json:"other"`
 }
 
 // StopReason is why decoding ended.
@@ -178,6 +209,8 @@ type Result struct {
 	DecodeMS float64 `json:"decode_ms"`
 	// EncodeMS is the part of DecodeMS in which the encoder ran, absent if the backend does not report it.
 	EncodeMS float64 `json:"encode_ms,omitempty"`
+	// Scores answer Score, one for each change in their order.
+	Scores []ChangeScore `json:"scores,omitempty"`
 }
 
 // Failure is why a request, loading, or the whole process failed.

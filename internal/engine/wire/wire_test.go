@@ -42,6 +42,11 @@ func TestRequestRoundTrip(t *testing.T) {
 				Prompt:      rapid.String().Draw(rt, "prompt"),
 				TailMS:      rapid.IntRange(0, 30000).Draw(rt, "tail"),
 				HotWords:    rapid.SliceOfN(rapid.String(), 1, 3).Draw(rt, "hot words"),
+				Keep:        rapid.Bool().Draw(rt, "keep"),
+				Score: &wire.Score{
+					Words: rapid.SliceOfN(rapid.String(), 0, 3).Draw(rt, "words of the text"), Behind: rapid.IntRange(0, 3).Draw(rt, "behind"),
+					Changes: []wire.Change{{From: 1, To: rapid.IntRange(1, 9).Draw(rt, "to"), Words: rapid.SliceOfN(rapid.String(), 1, 3).Draw(rt, "changed")}},
+				},
 			},
 			Samples: rapid.SliceOfN(rapid.Float32(), 0, 500).Draw(rt, "samples"),
 		}
