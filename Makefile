@@ -54,8 +54,18 @@ setup: ## install what is missing, build, and fetch the models (SETUP=small: onl
 	@$(MAKE) --no-print-directory build
 	@scripts/setup.sh models
 
+# The page is part of the program. It is built again when something of it has changed.
+PAGE         := internal/page/dist/site
+PAGE_SOURCES := $(shell find web/src -type f ! -name schema.d.ts 2>/dev/null) $(wildcard web/*.json web/*.ts web/*.js web/*.html)
+
+.PHONY: page
+page: $(PAGE)/.built ## build the page in web/, which is embedded in bin/scout
+
+$(PAGE)/.built: $(PAGE_SOURCES)
+	@scripts/page.sh
+
 .PHONY: build
-build: ## build the programs into bin/
+build: page ## build the programs into bin/
 	@mkdir -p $(BIN)/lib $(LINKED)
 	go build $(SCOUT_LDFLAGS) -o $(LINKED)/scout ./cmd/scout
 	go build $(SCOUT_LDFLAGS) -o $(LINKED)/scout-bench ./cmd/scout-bench
@@ -156,4 +166,4 @@ dist: build ## make dist/scout, a folder that runs on another machine
 
 .PHONY: clean
 clean: ## remove what was built; installed models and tools stay
-	rm -rf $(BIN) dist
+	rm -rf $(BIN) dist $(PAGE)

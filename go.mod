@@ -2,6 +2,8 @@ module github.com/scout-speech/scout
 
 go 1.26.0
 
+ignore ./web/node_modules
+
 require (
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/coreos/go-systemd/v22 v22.7.0

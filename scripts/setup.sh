@@ -5,6 +5,7 @@
 #   scripts/setup.sh models     the models, with bin/scout, which must have been built: Moonshine tiny, and Whisper base
 #                               unless SETUP=small
 #   scripts/setup.sh tests      the test runner, and, unless SETUP=small, what only tests need: a third model, Chromium and Playwright
+#   scripts/setup.sh page       what the page is built with, of npm into web/node_modules; nothing of it is in the program but the page
 #   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
 #   scripts/setup.sh acceptance clients of other people, which only `make acceptance` needs: of npm into acceptance/node_modules, of
 #                               Python into acceptance/python/venv. What cannot be installed is said, and is no failure
@@ -197,6 +198,18 @@ install_moonshine() {
   rm -rf "$parts"
 }
 
+# install_page installs what web/package-lock.json names, once for each version of the list.
+install_page() {
+  local mark=web/node_modules/.scout
+  if [ "$(cat "$mark" 2>/dev/null)" = "$(cat web/package-lock.json)" ]; then return 0; fi
+  say "installing what the page is built with into web/node_modules"
+  if ! (cd web && npm ci --silent --ignore-scripts) >"$TOOLS/page-npm.log" 2>&1; then
+    tail -n 5 "$TOOLS/page-npm.log" >&2
+    fail "npm could not install it: check the connection, then run this again"
+  fi
+  cp web/package-lock.json "$mark"
+}
+
 # install_clients installs what acceptance/package-lock.json and acceptance/python/*.txt name, each once for each version of the list.
 install_clients() {
   local list name mark
@@ -229,7 +242,8 @@ case "${1:-}" in
   packages) install_packages ;;
   models) install_models ;;
   tests) install_go_tool gotestsum "$GOTESTSUM" && install_test_model && install_browser ;;
+  page) install_page ;;
   lint) install_go_tool golangci-lint "$GOLANGCI_LINT" ;;
   acceptance) install_clients ;;
-  *) fail "usage: scripts/setup.sh packages|models|tests|lint|acceptance" ;;
+  *) fail "usage: scripts/setup.sh packages|models|tests|page|lint|acceptance" ;;
 esac

@@ -130,7 +130,7 @@ func allowances(document *huma.OpenAPI) map[string]string {
 	return all
 }
 
-// accessOf is who may call what a pattern serves. The document itself is open to everybody. A path that is not there is told to whoever
+// accessOf is who may call what a pattern serves. The document itself and the page are open to everybody. A path that is not there is told to whoever
 // may know what is there.
 func (s *Server) accessOf(pattern string) access {
 	if a, found := s.access[strings.Replace(pattern, "...}", "}", 1)]; found {
@@ -139,7 +139,7 @@ func (s *Server) accessOf(pattern string) access {
 	switch {
 	case pattern == "":
 		return access{role: roleClient}
-	case strings.HasPrefix(pattern, "GET "+documentPath+"."):
+	case s.shown[pattern], strings.HasPrefix(pattern, "GET "+documentPath+"."):
 		return access{role: roleNone}
 	}
 	return access{role: roleOwner} // a defect, which a test finds

@@ -132,7 +132,7 @@ func fetched(r *http.Request) bool {
 
 // opensPage reports whether a person follows a link to the page, on whatever page the link is.
 func opensPage(r *http.Request) bool {
-	page := r.URL.Path == docsPath || strings.HasPrefix(r.URL.Path, openPath)
+	page := r.URL.Path == docsPath || isPlace(r.URL.Path) || strings.HasPrefix(r.URL.Path, openPath)
 	return page && r.Method == http.MethodGet && r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
 }
 

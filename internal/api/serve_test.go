@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"cmp"
 	"context"
 	"encoding/binary"
+	"io/fs"
 	"math"
 	"net"
 	"net/http"
@@ -11,6 +13,7 @@ import (
 	"path/filepath"
 	"sync"
 	"testing"
+	"testing/fstest"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -46,6 +49,9 @@ func TestMain(m *testing.M) {
 	os.Exit(testrun.Contain(m).Run())
 }
 
+// unbuilt is the page of a program that was built without npm.
+var unbuilt = &fstest.MapFS{}
+
 // served is a server over a folder in which nothing was recorded yet.
 type served struct {
 	t        *testing.T
@@ -63,6 +69,7 @@ type served struct {
 	uploads  upload.Options
 	times    api.Times
 	network  api.Network
+	page     fs.FS    // in the place of the one that was built
 	tcp      bool     // it answers clients of the network, too
 	tls      *tlsSide // over TLS; nil without
 	address  string   // where
@@ -171,7 +178,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	if s.services.Uploads, err = upload.Open(s.uploads); err != nil {
 		t.Fatal(err)
 	}
-	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry, Times: s.times, Network: s.network}, s.services)
+	s.server = api.New(api.Options{Scope: scope, Failures: observe.NewFailures(scope), Version: "test", Gatherer: s.registry, Times: s.times, Network: s.network, Page: cmp.Or[fs.FS](s.page, unbuilt)}, s.services)
 	if s.socket, err = unixsocket.Path(dir, "s"); err != nil {
 		t.Fatal(err)
 	}

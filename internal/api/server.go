@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"io/fs"
 	"log/slog"
 	"mime"
 	"net"
@@ -24,6 +25,7 @@ import (
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/page"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -78,6 +80,8 @@ type Options struct {
 	Times Times
 	// Network is for the clients that come over TCP.
 	Network Network
+	// Page is what Vite made of the page; nil for what is part of the program.
+	Page fs.FS
 }
 
 // Server answers requests. Serve may be called for several listeners.
@@ -88,6 +92,8 @@ type Server struct {
 	log      *slog.Logger
 	metrics  *metrics
 	mux      *routes
+	site     *page.Site
+	shown    map[string]bool   // patterns that are the page's
 	access   map[string]access // by pattern
 	allows   map[string]string // the methods of paths without a variable
 	keys     *keyring
@@ -112,9 +118,13 @@ type Server struct {
 // New returns a server over the services.
 func New(o Options, services Services) *Server {
 	useOurErrors()
+	if o.Page == nil {
+		o.Page = page.Built()
+	}
 	scope := o.Scope.Component("api")
 	s := &Server{options: o, times: o.Times.orDefaults(), services: services, log: scope.Log(), metrics: newMetrics(scope), ending: make(chan struct{})}
 	s.mux = &routes{visible: func(pattern string, r *http.Request) error { return s.visible(r.Context(), s.accessOf(pattern), r) }}
+	s.site = page.New(o.Page, o.Network.BasePath)
 	s.keys = &keyring{read: func(ctx context.Context) ([]store.AccessKey, error) { return s.store().AccessKeys(ctx) }}
 	s.end = sync.OnceFunc(func() { close(s.ending) })
 	s.near.lingering.gauge = s.metrics.connections.WithLabelValues("lingering")
@@ -197,6 +207,7 @@ func (s *Server) register() {
 	s.registerKeys(api)
 	s.registerSessions(api)
 	s.registerDocs(api)
+	s.registerPage()
 	finish(api.OpenAPI())
 	s.access, s.allows = accesses(api.OpenAPI()), allowances(api.OpenAPI())
 }
@@ -419,7 +430,7 @@ func (s *Server) route(h http.Header, r *http.Request, c *connection) (cleanedRe
 // routeOf is the label of a pattern.
 func routeOf(pattern string) string {
 	if _, route, found := strings.Cut(pattern, " "); found {
-		return strings.Replace(route, "...}", "}", 1)
+		return strings.NewReplacer("...}", "}", "{$}", "").Replace(route)
 	}
 	return "other"
 }

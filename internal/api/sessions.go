@@ -240,10 +240,18 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	http.SetCookie(w, s.beginSession(key, r.TLS != nil))
-	w.Header().Set("Location", docsPath)
+	w.Header().Set("Location", s.openedAt())
 	w.Header().Set("Referrer-Policy", "no-referrer")
 	w.Header().Set("Cache-Control", "no-store")
 	w.WriteHeader(http.StatusSeeOther)
+}
+
+// openedAt is where a link of scout open leads.
+func (s *Server) openedAt() string {
+	if s.site.IsBuilt() {
+		return "/"
+	}
+	return docsPath
 }
 
 // cookie is sent to no other site, and read by no script.

@@ -1,0 +1,63 @@
+// Requests to the daemon, typed against its OpenAPI document: npm run types makes schema.d.ts of docs/formats/openapi.json.
+import createClient from "openapi-fetch";
+import type { components, paths } from "./schema";
+
+export type Schema = components["schemas"];
+
+/** root is the address of the page without the / at its end; every path of the daemon follows it, below any base path. */
+export const root = document.baseURI.replace(/\/$/, "");
+
+/** address is that of something of the daemon that an element or a link names, for example an audio file. */
+export const address = (path: string): string => root + path;
+
+/** client sends one request: await ask(client.GET("/api/v1/recordings/{id}", { params: { path: { id } } })). */
+export const client = createClient<paths>({ baseUrl: root });
+
+/** Problem is why a request failed. code is one of docs/RUNBOOK.md; offline where no answer came. */
+export class Problem extends Error {
+  constructor(
+    readonly code: string,
+    message: string,
+    readonly hint = "",
+    readonly status = 0,
+    readonly retryable = false,
+  ) {
+    super(message);
+    this.name = "Problem";
+  }
+}
+
+const refusals = new Set<(problem: Problem) => void>();
+
+/** onRefused calls back when the daemon does not know this page any more, for example because it was restarted. It returns how to stop. */
+export function onRefused(call: (problem: Problem) => void): () => void {
+  refusals.add(call);
+  return () => refusals.delete(call);
+}
+
+/** problemOf reads the one form in which the daemon tells errors. */
+export function problemOf(status: number, body: unknown): Problem {
+  const error = (body as { error?: Partial<Schema["Error"]> } | undefined)?.error;
+  const problem = new Problem(error?.code ?? "internal", error?.message ?? `the daemon answered ${status}`, error?.hint ?? "", status, error?.retryable ?? status >= 500);
+  if (status === 401 || (status === 403 && problem.code === "permission_denied")) for (const call of refusals) call(problem);
+  return problem;
+}
+
+interface Answer<T> {
+  data?: T;
+  error?: unknown;
+  response: Response;
+}
+
+/** ask waits for an answer and returns its body. It throws a Problem. */
+export async function ask<T>(call: Promise<Answer<T>>): Promise<T> {
+  let answer: Answer<T>;
+  try {
+    answer = await call;
+  } catch (e) {
+    if (e instanceof DOMException && e.name === "AbortError") throw e;
+    throw new Problem("offline", "the daemon does not answer", "", 0, true);
+  }
+  if (!answer.response.ok) throw problemOf(answer.response.status, answer.error);
+  return answer.data as T;
+}

@@ -1,0 +1,47 @@
+// Times as people say them. Exact ones go into the title of the element.
+
+const language = () => document.documentElement.lang || "en";
+
+/** clock is a length for people: 0:42, 1:02:03. */
+export function clock(seconds: number): string {
+  const s = Math.max(0, Math.floor(seconds));
+  const tail = String(s % 60).padStart(2, "0");
+  const minutes = Math.floor(s / 60);
+  return minutes < 60 ? `${minutes}:${tail}` : `${Math.floor(minutes / 60)}:${String(minutes % 60).padStart(2, "0")}:${tail}`;
+}
+
+const steps: [Intl.RelativeTimeFormatUnit, number][] = [
+  ["second", 60],
+  ["minute", 60],
+  ["hour", 24],
+  ["day", 7],
+];
+
+/** ago is how long ago something was: "2 min. ago". Beyond a week it is the day. now is the present time in ms. */
+export function ago(at: string | number | Date, now = Date.now()): string {
+  const then = new Date(at).getTime();
+  let count = Math.max(0, (now - then) / 1000);
+  if (count < 10) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(0, "second");
+  for (const [unit, many] of steps) {
+    if (count < many) return new Intl.RelativeTimeFormat(language(), { numeric: "auto", style: "short" }).format(-Math.floor(count), unit);
+    count /= many;
+  }
+  return new Intl.DateTimeFormat(language(), { dateStyle: "medium" }).format(then);
+}
+
+/** exact is a time with its day, for the title of an element. */
+export const exact = (at: string | number | Date): string => new Intl.DateTimeFormat(language(), { dateStyle: "full", timeStyle: "medium" }).format(new Date(at));
+
+/** day is the heading of a day in a list: Today, Yesterday, Thursday, 26 November. */
+export function day(at: string | number | Date, now = Date.now()): string {
+  const midnight = (t: number) => new Date(t).setHours(0, 0, 0, 0);
+  const then = new Date(at).getTime();
+  const days = Math.round((midnight(now) - midnight(then)) / 86_400_000);
+  if (days >= 0 && days < 2) {
+    const said = new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(-days, "day");
+    return said.charAt(0).toLocaleUpperCase(language()) + said.slice(1);
+  }
+  if (days > 1 && days < 7) return new Intl.DateTimeFormat(language(), { weekday: "long" }).format(then);
+  const year = new Date(then).getFullYear() === new Date(now).getFullYear() ? undefined : "numeric";
+  return new Intl.DateTimeFormat(language(), { day: "numeric", month: "long", year }).format(then);
+}

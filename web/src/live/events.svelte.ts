@@ -1,0 +1,97 @@
+// What happens in the daemon, for this tab: all tabs share one stream.
+import { root } from "../api/client";
+import { trusted } from "../lib/trusted";
+import { type Event, type FromTab, Hub, type Link, type ToTab } from "./hub";
+import worker from "./worker?sharedworker&url";
+
+type Hear = (event: Event) => void;
+
+class Events {
+  /** link is how the connection to the daemon is. */
+  link = $state<Link>("connecting");
+
+  #hears = new Map<Hear, string[]>();
+  #resets = new Set<() => void>();
+  #follows = new Map<string, Set<Hear>>();
+  #send: (message: FromTab) => void = () => undefined;
+
+  /** start joins the stream of all tabs, or begins it. */
+  start(): void {
+    const take = (message: ToTab) => this.#take(message);
+    if ("SharedWorker" in window && "locks" in navigator) {
+      const { port } = new SharedWorker(trusted(worker), { type: "module", name: root });
+      port.onmessage = ({ data }) => take(data as ToTab);
+      this.#send = (message) => port.postMessage(message);
+    } else {
+      this.#send = new Hub(root).join({ postMessage: take });
+    }
+    const lock = `scout-tab-${crypto.randomUUID()}`;
+    const hello = () => {
+      this.#send({ is: "hello", lock });
+      this.#wants();
+    };
+    if ("locks" in navigator) void navigator.locks.request(lock, () => (hello(), new Promise<never>(() => undefined)));
+    else hello();
+    addEventListener("pagehide", (e) => !e.persisted && this.#send({ is: "bye" }));
+    addEventListener("online", () => this.again());
+    document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.again());
+  }
+
+  /** again tries to connect now. */
+  again(): void {
+    this.#send({ is: "again" });
+  }
+
+  /** on calls back for events whose type is one of types, or begins with one of them and a dot. It returns how to stop. */
+  on(types: string[], hear: Hear): () => void {
+    this.#hears.set(hear, types);
+    return () => this.#hears.delete(hear);
+  }
+
+  /** onReset calls back when events were missed: whatever was read before must be read again. It returns how to stop. */
+  onReset(call: () => void): () => void {
+    this.#resets.add(call);
+    return () => this.#resets.delete(call);
+  }
+
+  /**
+   * follow calls back for the events of one thing: live:ID, job:ID or level:DEVICE; or device, for microphones that come and go. A dictation
+   * begins anew after a broken connection, and its seq says what is known already. It returns how to stop.
+   */
+  follow(topic: string, hear: Hear): () => void {
+    const all = this.#follows.get(topic) ?? new Set<Hear>();
+    this.#follows.set(topic, all.add(hear));
+    this.#wants();
+    return () => {
+      all.delete(hear);
+      if (all.size === 0) this.#follows.delete(topic);
+      this.#wants();
+    };
+  }
+
+  #wants(): void {
+    this.#send({ is: "topics", topics: [...this.#follows.keys()] });
+  }
+
+  #take(message: ToTab): void {
+    switch (message.is) {
+      case "link":
+        this.link = message.link;
+        break;
+      case "reset":
+        for (const call of this.#resets) call();
+        break;
+      case "event":
+        this.#deliver(message.event);
+    }
+  }
+
+  #deliver(event: Event): void {
+    const topic = event.topic ?? (event.type.startsWith("device.") ? "device" : undefined);
+    if (topic !== undefined) for (const hear of this.#follows.get(topic) ?? []) hear(event);
+    if (event.topic !== undefined) return;
+    for (const [hear, types] of this.#hears) if (types.some((type) => event.type === type || event.type.startsWith(`${type}.`))) hear(event);
+  }
+}
+
+export const events = new Events();

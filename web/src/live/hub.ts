@@ -1,0 +1,159 @@
+// The one stream of events of all tabs. It runs in a shared worker, or in the page itself where there is none. docs/API.md, "Events".
+import { createParser } from "eventsource-parser";
+
+/** Event is one of GET /events. topic is set for those of a single dictation, job or device. */
+export interface Event {
+  id?: number;
+  type: string;
+  topic?: string;
+  at?: string;
+  data?: unknown;
+  missed?: number;
+}
+
+/** Link is how the stream is: refused where the daemon does not know this browser. */
+export type Link = "connecting" | "online" | "offline" | "refused";
+
+export type FromTab = { is: "hello"; lock: string } | { is: "topics"; topics: string[] } | { is: "again" } | { is: "bye" };
+export type ToTab = { is: "link"; link: Link } | { is: "event"; event: Event } | { is: "reset" };
+
+interface Port {
+  postMessage(message: ToTab): void;
+}
+
+// Types that every tab hears of. Events of devices are asked for one by one: the sound system is left alone otherwise.
+const everybody = ["recorder", "recording", "transcript", "transcription", "job", "upload", "model", "health", "degradation", "settings", "purged"];
+const silentFor = 45_000; // ms; the daemon says something every 30 s
+const waits = [250, 500, 1000, 2000, 4000]; // ms, between attempts
+
+export class Hub {
+  #tabs = new Map<Port, string[]>();
+  #link: Link = "connecting";
+  #last: number | undefined;
+  #attempts = 0;
+  #running: AbortController | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #refused = new Set<string>(); // topics that are not there
+
+  /** root is the address of the daemon, without / at its end. */
+  constructor(readonly root: string) {}
+
+  /** join adds a tab; receive takes what it sends. */
+  join(port: Port): (message: FromTab) => void {
+    this.#tabs.set(port, []);
+    port.postMessage({ is: "link", link: this.#link });
+    return (message) => {
+      switch (message.is) {
+        case "hello": // the lock is held as long as the tab lives
+          this.#open(0);
+          void navigator.locks?.request(message.lock, () => this.#leave(port));
+          break;
+        case "topics":
+          for (const topic of message.topics) if (!this.#tabs.get(port)?.includes(topic)) this.#refused.delete(topic);
+          this.#tabs.set(port, message.topics);
+          this.#open(0);
+          break;
+        case "again":
+          if (this.#link !== "online") this.#open(0);
+          break;
+        case "bye":
+          this.#leave(port);
+      }
+    };
+  }
+
+  #leave(port: Port): void {
+    if (!this.#tabs.delete(port)) return;
+    if (this.#tabs.size === 0) {
+      clearTimeout(this.#timer);
+      this.#running?.abort();
+      this.#running = undefined;
+    } else this.#open(0);
+  }
+
+  #tell(message: ToTab): void {
+    for (const port of this.#tabs.keys()) port.postMessage(message);
+  }
+
+  #is(link: Link): void {
+    if (link === this.#link) return;
+    this.#link = link;
+    this.#tell({ is: "link", link });
+  }
+
+  #topics(): string {
+    const wanted = new Set([...this.#tabs.values()].flat());
+    for (const topic of this.#refused) wanted.delete(topic);
+    return [...everybody, ...[...wanted].sort()].join(",");
+  }
+
+  #following = "";
+
+  // open follows the events, in the place of the stream before, if that follows something else.
+  #open(after: number): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => {
+      const topics = this.#topics();
+      if (this.#running && this.#following === topics) return;
+      this.#running?.abort();
+      const mine = (this.#running = new AbortController());
+      this.#following = topics;
+      void this.#follow(topics, mine).then(() => {
+        if (this.#running !== mine) return;
+        this.#running = undefined;
+        if (this.#tabs.size > 0) this.#open(waits[Math.min(this.#attempts++, waits.length - 1)] ?? 0);
+      });
+    }, after);
+  }
+
+  async #follow(topics: string, mine: AbortController): Promise<void> {
+    let watchdog: ReturnType<typeof setTimeout> | undefined;
+    const alive = () => {
+      clearTimeout(watchdog);
+      watchdog = setTimeout(() => mine.abort(), silentFor);
+    };
+    try {
+      alive();
+      const query = `?topics=${encodeURIComponent(topics)}` + (this.#last === undefined ? "" : `&after=${this.#last}`);
+      const answer = await fetch(`${this.root}/api/v1/events${query}`, { signal: mine.signal, cache: "no-store" });
+      if (answer.status === 404 || answer.status === 410) return await this.#sift(topics);
+      if (answer.status === 401 || answer.status === 403) return this.#is("refused");
+      if (!answer.ok || !answer.body) return this.#is("offline");
+      const parser = createParser({
+        onEvent: ({ id, event, data }) => {
+          if (id) this.#last = Number(id);
+          if (event === "reset") return this.#tell({ is: "reset" });
+          this.#tell({ is: "event", event: { type: event ?? "message", ...(JSON.parse(data) as object) } });
+        },
+      });
+      const text = new TextDecoder();
+      const reader = answer.body.getReader();
+      for (let first = true; ; first = false) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        alive();
+        if (first) {
+          this.#attempts = 0;
+          this.#is("online");
+        }
+        parser.feed(text.decode(value, { stream: true }));
+      }
+      if (this.#running === mine) this.#is("connecting");
+    } catch {
+      if (this.#running === mine) this.#is("offline");
+    } finally {
+      clearTimeout(watchdog);
+    }
+  }
+
+  // sift finds the topics that are not there, which the daemon answers for all of them, and tells their tabs.
+  async #sift(topics: string): Promise<void> {
+    for (const topic of topics.split(",").filter((t) => t.includes(":"))) {
+      const answer = await fetch(`${this.root}/api/v1/events?topics=${encodeURIComponent(topic)}`, { method: "HEAD", cache: "no-store" });
+      if (answer.status !== 404 && answer.status !== 410) continue;
+      this.#refused.add(topic);
+      this.#tell({ is: "event", event: { type: "error", topic } });
+    }
+    this.#attempts = 0;
+  }
+}

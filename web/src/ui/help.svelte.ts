@@ -1,0 +1,2 @@
+/** help says whether the dialog of the shortcuts is open. */
+export const help = $state({ open: false });
