@@ -132,7 +132,7 @@ soak: setup ## record for DURATION (default 10m) on a busy machine and compare e
 	@SCOUT_SOAK_DICTATION=$(or $(DICTATION),3h) go test -count=1 -timeout 2h -v -run '^TestSoakDictation$$' ./internal/dictate
 
 .PHONY: fuzz
-fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s), and try every property CHECKS times (1000)
+fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s), try every property CHECKS times (1000), and ORDERS of realtime messages (10000)
 	@scripts/fuzz.sh
 
 .PHONY: api-fuzz

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs every fuzz target of the repository for FUZZTIME each, and then tries every property CHECKS times on random cases.
+# Runs every fuzz target of the repository for FUZZTIME each, tries every property CHECKS times on random cases, and has clients of
+# realtime sessions send their messages in ORDERS random orders.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 time=${FUZZTIME:-30s}
 checks=${CHECKS:-1000}
+orders=${ORDERS:-10000}
 grep -rlE '^func Fuzz[A-Z]' --include='*_test.go' . | sort | while read -r file; do
   grep -oE '^func Fuzz[A-Za-z0-9_]+' "$file" | awk '{print $2}' | while read -r target; do
     echo "== $(dirname "$file") $target ($time)"
@@ -15,5 +17,5 @@ grep -rlE '\brapid\.Check\(' --include='*.go' . | xargs -n1 dirname | sed 's|/jo
   echo "== $package ($checks times)"
   go test -count=1 -timeout 2h "$package" -rapid.checks="$checks"
 done
-echo "== ./internal/realtime TestRandomOrders (10000 orders)"
-SCOUT_REALTIME_ORDERS=10000 go test ./internal/realtime -count=1 -run '^TestRandomOrders$'
+echo "== ./internal/realtime TestRandomOrders ($orders orders)"
+SCOUT_REALTIME_ORDERS=$orders go test ./internal/realtime -count=1 -run '^TestRandomOrders$'

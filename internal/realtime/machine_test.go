@@ -3,13 +3,16 @@ package realtime_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"math"
 	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/realtime"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
 )
 
 // quiet is a session whose engine and client do what a test says.
@@ -168,30 +171,64 @@ func TestAnUpdateChangesWhatItHas(t *testing.T) {
 	}
 }
 
-// TestFormatsOfSound sends the same tone in each format, cut anywhere, and compares what comes of it.
+// encoded is sound as a client sends it.
+func encoded(sound []float64, enc audio.Encoding) []byte {
+	values := make([]float32, 256)
+	if enc != audio.Int16 {
+		codes := make([]byte, 256)
+		for i := range codes {
+			codes[i] = byte(i)
+		}
+		audio.Decode(values, codes, enc)
+	}
+	var data []byte
+	for _, v := range sound {
+		if enc == audio.Int16 {
+			n := uint16(int16(math.Round(v * 32767)))
+			data = append(data, byte(n), byte(n>>8))
+			continue
+		}
+		nearest := 0
+		for i := range values {
+			if math.Abs(float64(values[i])-v) < math.Abs(float64(values[nearest])-v) {
+				nearest = i
+			}
+		}
+		data = append(data, byte(nearest))
+	}
+	return data
+}
+
+// TestFormatsOfSound sends the same words in each format, cut anywhere, and listens to what comes of it.
 func TestFormatsOfSound(t *testing.T) {
 	t.Parallel()
+	const words = 30
 	for _, c := range []struct {
 		format string
-		bytes  int // of a second
+		rate   int
+		enc    audio.Encoding
 	}{
-		{`{"type":"audio/pcm","rate":24000}`, 48000},
-		{`{"type":"audio/pcm","rate":8000}`, 16000},
-		{`{"type":"audio/pcm","rate":48000}`, 96000},
-		{`{"type":"audio/pcmu"}`, 8000},
-		{`{"type":"audio/pcma"}`, 8000},
+		{`{"type":"audio/pcm","rate":24000}`, 24000, audio.Int16},
+		{`{"type":"audio/pcm","rate":8000}`, 8000, audio.Int16},
+		{`{"type":"audio/pcm","rate":44100}`, 44100, audio.Int16},
+		{`{"type":"audio/pcm","rate":48000}`, 48000, audio.Int16},
+		{`{"type":"audio/pcmu"}`, 8000, audio.MuLaw},
+		{`{"type":"audio/pcma"}`, 8000, audio.ALaw},
 	} {
 		w := quiet(t)
 		w.say(`{"type":"session.update","session":{"audio":{"input":{"format":` + c.format + `}}}}`)
-		data := make([]byte, c.bytes)
+		data := encoded(speechtest.ToneSound(0, words, c.rate), c.enc)
 		for len(data) > 0 {
 			n := min(len(data), 1+w.r.IntN(3001))
-			w.say(`{"type":"input_audio_buffer.append","audio":"` + base64.StdEncoding.EncodeToString(data[:n]) + `"}`)
+			w.append(data[:n])
 			data = data[n:]
 		}
 		w.say(`{"type":"input_audio_buffer.commit"}`)
-		if len(w.kept) != rate {
-			t.Errorf("%s: a second became %d frames at %d Hz", c.format, len(w.kept), rate)
+		if want := words * rate / 2; len(w.kept) != want {
+			t.Errorf("%s: %d frames became %d", c.format, want, len(w.kept))
+		}
+		if got := textOf(speechtest.HearTones(w.kept)); got != speechtest.ToneScript(0, words) {
+			t.Errorf("%s: %s", c.format, got)
 		}
 		w.say(`{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcm","rate":16000}}}}}`)
 		w.speak(10*time.Millisecond, true)
