@@ -4,6 +4,8 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
+	"slices"
 	"text/tabwriter"
 	"time"
 
@@ -11,6 +13,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/bench/service"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/speech"
@@ -20,6 +23,7 @@ type benchRealtimeOptions struct {
 	cli.RecognizerOptions
 	json     bool
 	delays   []string
+	turns    string
 	sessions int
 	length   time.Duration
 }
@@ -34,21 +38,28 @@ at the rate of speech: one session for each delay, then --sessions at once,
 while a recording goes on. DIR is a folder as for scout-bench transcribe. Linux
 only.
 
-It prints how old words are when they come, how long the text of an item takes
-after its end, how far sessions fall behind, and whether the recording is whole.
-It fails if a bound is not met: 300 ms for the text of an item of one session
-(p95), 2 s behind for sessions at once, and every frame of the recording.`,
+It prints how old words are when they come, and how many words are wrong, beside
+the same clips as files: what a delay costs. It prints how long the text of an
+item takes after its end, how far sessions fall behind, and whether the
+recording is whole. It fails if a bound is not met: 300 ms for the text of an
+item of one session (p95), 2 s behind for sessions at once, and every frame of
+the recording.
+
+--turns says how items end: commit, with each clip (so that delays differ in
+nothing else), server_vad or semantic_vad. The sessions at once have server_vad.`,
 		Example: `  scout-bench realtime speech/
-  scout-bench realtime speech/ --delay minimal,high --sessions 0 --length 5m`,
+  scout-bench realtime speech/ --delay minimal,high --sessions 0 --length 5m
+  scout-bench realtime speech/ --turns server_vad --sessions 0`,
 		Args: cli.WrongArgs(cobra.ExactArgs(1)),
 		RunE: func(cmd *cobra.Command, args []string) error { return benchRealtime(cmd.Context(), a, o, args[0]) },
 	}
 	flags := cmd.Flags()
 	o.Bind(cmd)
 	cli.JSONFlag(cmd, &o.json)
-	flags.StringSliceVar(&o.delays, "delay", []string{"minimal", "low", "medium", "high"}, "delays to measure, separated by commas")
+	flags.StringSliceVar(&o.delays, "delay", []string{"minimal", "low", "medium", "high", "xhigh"}, "delays to measure, separated by commas")
+	flags.StringVar(&o.turns, "turns", service.TurnsByCommit, "how items end: commit, server_vad or semantic_vad")
 	flags.IntVar(&o.sessions, "sessions", 8, "how many sessions at once, 0 for none")
-	flags.DurationVar(&o.length, "length", time.Minute, "how much speech a session gets")
+	flags.DurationVar(&o.length, "length", time.Minute, "how much speech a session gets, at least: clips are said to their end")
 	return cmd
 }
 
@@ -62,15 +73,16 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 	if o.sessions < 0 || o.length < time.Second {
 		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--sessions must not be negative, and --length at least 1s"))
 	}
+	if !slices.Contains([]string{service.TurnsByCommit, "server_vad", "semantic_vad"}, o.turns) {
+		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--turns %q is none of commit, server_vad, semantic_vad", o.turns))
+	}
 	entries, r, err := openBench(ctx, a, o.RecognizerOptions, dir, nil)
 	if err != nil {
 		return err
 	}
-	stretches, err := gather(ctx, a, dir, entries, o.length)
-	if err == nil {
-		stretches[0].samples = stretches[0].samples[:min(len(stretches[0].samples), int(o.length.Seconds()*scout.EngineSampleRateHz))]
-		err = stretches[0].pass(ctx, speech.New(a.Scope, a.Failures, r.Engine), speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: "en", Trait: r.Trait()})
-	}
+	clips, err := realtimeClips(ctx, a, dir, entries, o.length, speech.New(a.Scope, a.Failures, r.Engine), speech.Options{
+		Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: "en", Trait: r.Trait(),
+	})
 	r.Close() // the daemon has its own engine
 	if err != nil {
 		return err
@@ -82,8 +94,8 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 	show := cli.NewConsole(a.Std.Err, false)
 	defer show.Clear()
 	found, err := service.MeasureRealtime(ctx, service.RealtimeOptions{
-		Options: service.Options{Program: a.Settings.Scout(), Models: models, Model: r.Model.ID, Speech: stretches[0].samples, Progress: show.Draw},
-		Words:   stretches[0].words, Delays: o.delays, Sessions: o.sessions,
+		Options: service.Options{Program: a.Settings.Scout(), Models: models, Model: r.Model.ID, Progress: show.Draw},
+		Clips:   clips, Delays: o.delays, Turns: o.turns, Sessions: o.sessions,
 	})
 	if err != nil {
 		return err
@@ -101,11 +113,30 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 	return judgeRealtime(&found)
 }
 
+// realtimeClips are clips of a length, at least, with what a single pass hears.
+func realtimeClips(ctx context.Context, a *app, dir string, entries []bench.Entry, length time.Duration, single *speech.Batch, o speech.Options) (clips []service.RealtimeClip, err error) {
+	for i, left := 0, length; i < len(entries) && left > 0; i++ {
+		samples, err := reader(a).Read(ctx, filepath.Join(dir, entries[i].File), 0)
+		if err != nil {
+			return nil, err
+		}
+		s := stretch{samples: samples}
+		if err := s.pass(ctx, single, o); err != nil {
+			return nil, err
+		}
+		clips = append(clips, service.RealtimeClip{Samples: samples, Reference: entries[i].Reference, Text: s.text, Words: s.words})
+		left -= s.length()
+	}
+	return clips, nil
+}
+
 func writeRealtime(a *app, found *service.Realtime) error {
 	w := tabwriter.NewWriter(a.Std.Out, 0, 0, 2, ' ', 0)
 	for _, one := range found.Alone {
-		_, _ = fmt.Fprintf(w, "delay %s\tage of words p50 %.0f, p95 %.0f ms\t%d of %d words\ttext of an item p95 %.0f ms, n %d\n",
-			one.Delay, one.Age.P50, one.Age.P95, one.Words, one.Known, one.Completed.P95, one.Completed.Count)
+		_, _ = fmt.Fprintf(w, "delay %s, %s\tage of words p50 %.0f, p95 %.0f, at most %.0f ms, %d of %d\tbefore the end of their item %d, p50 %.0f, p95 %.0f ms\t"+
+			"WER %.2f %%, as files %.2f %%, of %d words\ttext of an item p95 %.0f ms, n %d\n",
+			one.Delay, one.Turns, one.Age.P50, one.Age.P95, one.Age.Max, one.Age.Count, one.Known, one.Early.Count, one.Early.P50, one.Early.P95,
+			100*one.WER, 100*one.FileWER, one.Live.Reference, one.Completed.P95, one.Completed.Count)
 	}
 	if t := found.Together; t != nil {
 		_, _ = fmt.Fprintf(w, "%d sessions at once\tbehind at most %.0f ms\t%d refused\ttext of an item p95 %.0f ms, n %d\n", t.Sessions, t.Behind.Max, t.Refused, t.Completed.P95, t.Completed.Count)

@@ -10,7 +10,6 @@ import (
 	"net/http"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/coder/websocket"
 	"golang.org/x/sync/errgroup"
@@ -31,12 +30,28 @@ type Realtime struct {
 // RealtimeAlone is one session with nothing beside it.
 type RealtimeAlone struct {
 	Delay string `json:"delay"`
-	// Age is how long after its end in the sound a word came as a delta; Completed the time from the end of an item to its text.
-	Age       bench.Spread `json:"age"`
+	// Turns is how items end: commit, server_vad or semantic_vad.
+	Turns string `json:"turns"`
+	// Age is how long after its end in the sound a word came as a delta, Early that of words that came before the end of their item.
+	Age   bench.Spread `json:"age"`
+	Early bench.Spread `json:"early"`
+	// Completed is the time from the end of an item to its text.
 	Completed bench.Spread `json:"completed"`
-	// Words of Known came as deltas and were found in the text of a single pass.
-	Words int `json:"words"`
+	// Known is how many words with a time a single pass finds in the clips. Those of them that came as deltas have an age.
 	Known int `json:"known"`
+	// Live are the errors of the text, File those of the same clips as files. WER is their share of the words of the references.
+	Live    bench.Edits `json:"live"`
+	File    bench.Edits `json:"file"`
+	WER     float64     `json:"wer"`
+	FileWER float64     `json:"file_wer"`
+}
+
+// RealtimeClip is something that is said, and what is known of it.
+type RealtimeClip struct {
+	Samples []float32
+	// Reference is what is said, Text what a single pass hears, and Words are the words of that, with times from the beginning of the clip.
+	Reference, Text string
+	Words           []scout.Word
 }
 
 // RealtimeTogether are sessions at once.
@@ -51,13 +66,18 @@ type RealtimeTogether struct {
 	Recording bench.ServiceWhole `json:"recording"`
 }
 
-// RealtimeOptions say what is measured.
+// TurnsByCommit says that the client ends an item with each clip.
+const TurnsByCommit = "commit"
+
+// RealtimeOptions say what is measured. Speech is made of the clips.
 type RealtimeOptions struct {
 	Options
-	// Words are those of Speech, with their times.
-	Words []scout.Word
-	// Delays are measured one after the other. Sessions are how many there are at once; 0 for none.
+	// Clips are said one after the other.
+	Clips []RealtimeClip
+	// Delays are measured one after the other, with items that end as Turns says. Sessions are how many there are at once, which have turns
+	// found by the server; 0 for none.
 	Delays   []string
+	Turns    string
 	Sessions int
 }
 
@@ -66,14 +86,18 @@ const frameEvery = 100 * time.Millisecond
 
 // MeasureRealtime sends Speech at the rate of speech.
 func MeasureRealtime(ctx context.Context, o RealtimeOptions) (found Realtime, err error) {
+	o.Speech = nil
+	for i := range o.Clips {
+		o.Speech = append(o.Speech, o.Clips[i].Samples...)
+	}
 	err = in(ctx, o.Options, func(h *house) error {
 		for _, delay := range o.Delays {
 			h.tell("realtime: one session, delay %s", delay)
-			s := &realtimeSpeaker{house: h, o: &o, delay: delay}
+			s := &realtimeSpeaker{house: h, o: &o, delay: delay, turns: o.Turns}
 			if err := s.run(ctx); err != nil {
 				return err
 			}
-			found.Alone = append(found.Alone, RealtimeAlone{Delay: delay, Age: bench.SpreadOf(s.ages), Completed: bench.SpreadOf(s.completed), Words: len(s.ages), Known: len(o.Words)})
+			found.Alone = append(found.Alone, s.heard.measure(o.Clips, RealtimeAlone{Delay: delay, Turns: o.Turns, Completed: bench.SpreadOf(s.completed)}))
 		}
 		if o.Sessions == 0 {
 			return nil
@@ -99,7 +123,7 @@ func (h *house) together(ctx context.Context, o *RealtimeOptions) (*RealtimeToge
 	speakers := make([]*realtimeSpeaker, o.Sessions)
 	group, running := errgroup.WithContext(ctx)
 	for i := range speakers {
-		speakers[i] = &realtimeSpeaker{house: h, o: o, delay: "medium", from: i * len(o.Speech) / len(speakers)}
+		speakers[i] = &realtimeSpeaker{house: h, o: o, delay: "medium", turns: "server_vad", from: i * len(o.Speech) / len(speakers)}
 		group.Go(func() error { return speakers[i].run(running) })
 	}
 	if err := group.Wait(); err != nil {
@@ -125,12 +149,12 @@ type realtimeSpeaker struct {
 	*house
 	o     *RealtimeOptions
 	delay string
+	turns string
 	from  int // sample with which it begins
 
 	conn      *websocket.Conn
 	began     time.Time // of the sound
-	next      int       // the word of a single pass that is expected
-	ages      []time.Duration
+	heard     heardItems
 	ended     map[string]time.Time
 	completed []time.Duration
 	behind    time.Duration
@@ -140,10 +164,11 @@ type realtimeSpeaker struct {
 
 // realtimeEvent is what the daemon sends, as far as it is looked at.
 type realtimeEvent struct {
-	Type  string `json:"type"`
-	Item  string `json:"item_id"`
-	Delta string `json:"delta"`
-	Error *struct {
+	Type       string `json:"type"`
+	Item       string `json:"item_id"`
+	Delta      string `json:"delta"`
+	Transcript string `json:"transcript"`
+	Error      *struct {
 		Message string `json:"message"`
 	} `json:"error"`
 }
@@ -165,7 +190,12 @@ func (s *realtimeSpeaker) run(ctx context.Context) error {
 	}
 	defer func() { _ = conn.CloseNow() }() // it has ended, or the daemon has
 	s.conn, s.ended = conn, make(map[string]time.Time)
-	update := fmt.Sprintf(`{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcm","rate":%d},"transcription":{"language":"en","delay":%q}}}}}`, rate, s.delay)
+	detection := fmt.Sprintf(`{"type":%q}`, s.turns)
+	if s.turns == TurnsByCommit {
+		detection = "null"
+	}
+	update := fmt.Sprintf(`{"type":"session.update","session":{"audio":{"input":{"format":{"type":"audio/pcm","rate":%d},"turn_detection":%s,"transcription":{"language":"en","delay":%q}}}}}`,
+		rate, detection, s.delay)
 	if err := conn.Write(ctx, websocket.MessageText, []byte(update)); err != nil {
 		return fmt.Errorf("change a session: %w", err)
 	}
@@ -175,34 +205,46 @@ func (s *realtimeSpeaker) run(ctx context.Context) error {
 	return group.Wait()
 }
 
-// speak sends the speech at its own rate, and then commits and deletes an item that nobody knows: the answer to that is the last event.
+// speak sends the speech at its own rate, each part when it has been said, and ends the items that the server does not. Then it deletes an
+// item that nobody knows: the answer to that is the last event.
 func (s *realtimeSpeaker) speak(ctx context.Context) error {
 	s.began = time.Now()
-	step := int(frameEvery.Seconds() * rate)
-	for at := 0; at < len(s.o.Speech); at += step {
-		data := make([]byte, 0, 2*step)
-		for i := at; i < min(at+step, len(s.o.Speech)); i++ {
-			v := s.o.Speech[(s.from+i)%len(s.o.Speech)]
-			data = binary.LittleEndian.AppendUint16(data, uint16(int16(max(-1, min(1, v))*32767)))
+	step, at := int(frameEvery.Seconds()*rate), 0
+	for i := range s.o.Clips {
+		for end := at + len(s.o.Clips[i].Samples); at < end; {
+			to := min(at+step, end)
+			if err := resilience.Sleep(ctx, time.Until(s.began.Add(time.Duration(to)*time.Second/rate))); err != nil {
+				return err
+			}
+			if err := s.send(ctx, at, to); err != nil {
+				return fmt.Errorf("send sound: %w", err)
+			}
+			at = to
 		}
-		message, err := json.Marshal(map[string]string{"type": "input_audio_buffer.append", "audio": base64.StdEncoding.EncodeToString(data)})
-		if err == nil {
-			err = s.conn.Write(ctx, websocket.MessageText, message)
-		}
-		if err != nil {
-			return fmt.Errorf("send sound: %w", err)
-		}
-		sent := time.Duration(at+step) * time.Second / rate
-		if err := resilience.Sleep(ctx, time.Until(s.began.Add(sent))); err != nil {
-			return err
+		if s.turns == TurnsByCommit || i == len(s.o.Clips)-1 {
+			if err := s.conn.Write(ctx, websocket.MessageText, []byte(`{"type":"input_audio_buffer.commit"}`)); err != nil {
+				return fmt.Errorf("end an item: %w", err)
+			}
 		}
 	}
-	for _, message := range []string{`{"type":"input_audio_buffer.commit"}`, `{"type":"conversation.item.delete","item_id":"the end"}`} {
-		if err := s.conn.Write(ctx, websocket.MessageText, []byte(message)); err != nil {
-			return fmt.Errorf("end a session: %w", err)
-		}
+	if err := s.conn.Write(ctx, websocket.MessageText, []byte(`{"type":"conversation.item.delete","item_id":"the end"}`)); err != nil {
+		return fmt.Errorf("end a session: %w", err)
 	}
 	return nil
+}
+
+// send sends the speech from one sample to another.
+func (s *realtimeSpeaker) send(ctx context.Context, from, to int) error {
+	data := make([]byte, 0, 2*(to-from))
+	for i := from; i < to; i++ {
+		v := s.o.Speech[(s.from+i)%len(s.o.Speech)]
+		data = binary.LittleEndian.AppendUint16(data, uint16(int16(max(-1, min(1, v))*32767)))
+	}
+	message, err := json.Marshal(map[string]string{"type": "input_audio_buffer.append", "audio": base64.StdEncoding.EncodeToString(data)})
+	if err != nil {
+		return err
+	}
+	return s.conn.Write(ctx, websocket.MessageText, message)
 }
 
 // listen takes the events until all items are text.
@@ -221,18 +263,18 @@ func (s *realtimeSpeaker) listen(ctx context.Context) error {
 		switch e.Type[strings.LastIndex(e.Type, ".")+1:] {
 		case "committed":
 			s.ended[e.Item] = now
+			s.heard.committed(e.Item)
 			s.open++
 		case "completed", "failed":
 			s.open--
 			if e.Error != nil {
 				return errors.New("an item failed: " + e.Error.Message)
 			}
+			s.heard.completed(e.Item, e.Transcript)
 			s.completed = append(s.completed, now.Sub(s.ended[e.Item]))
 			s.behind = now.Sub(s.began) - time.Duration(len(s.o.Speech))*time.Second/rate
 		case "delta":
-			if _, ended := s.ended[e.Item]; !ended && s.from == 0 { // the end of an item is not told by its age
-				s.aged(e.Delta, now.Sub(s.began))
-			}
+			s.heard.delta(e.Item, e.Delta, now.Sub(s.began))
 		case "error":
 			if over = e.Error != nil && strings.Contains(e.Error.Message, "no such item"); !over {
 				return errors.New("a session answered: " + string(data))
@@ -240,28 +282,4 @@ func (s *realtimeSpeaker) listen(ctx context.Context) error {
 		}
 	}
 	return nil
-}
-
-// aged notes how old words were when they came.
-func (s *realtimeSpeaker) aged(delta string, at time.Duration) {
-	const ahead = 4 // words that the single pass may have besides
-	for _, text := range strings.Fields(delta) {
-		for n := s.next; n < min(s.next+ahead, len(s.o.Words)); n++ {
-			if w := &s.o.Words[n]; spoken(w.Text) == spoken(text) {
-				if w.End != nil {
-					s.ages = append(s.ages, at-*w.End)
-				}
-				s.next = n + 1
-				break
-			}
-		}
-		if s.next < len(s.o.Words) && s.o.Words[s.next].End != nil && at > *s.o.Words[s.next].End+10*time.Second {
-			s.next++ // it was not heard
-		}
-	}
-}
-
-// spoken is a word as it is compared.
-func spoken(word string) string {
-	return strings.ToLower(strings.TrimFunc(word, func(r rune) bool { return !unicode.IsLetter(r) && !unicode.IsDigit(r) }))
 }
