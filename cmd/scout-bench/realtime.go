@@ -24,6 +24,7 @@ type benchRealtimeOptions struct {
 	json     bool
 	delays   []string
 	turns    string
+	atOnce   bool
 	sessions int
 	length   time.Duration
 }
@@ -34,9 +35,9 @@ func newRealtimeCommand(a *app) *cobra.Command {
 		Use:   "realtime DIR",
 		Short: "Measure realtime sessions",
 		Long: `Starts a daemon of its own and sends it speech by the protocol of /v1/realtime,
-at the rate of speech: one session for each delay, then --sessions at once,
-while a recording goes on. DIR is a folder as for scout-bench transcribe. Linux
-only.
+at the rate of speech: one session for each delay (with --at-once all of them at
+the same time), then --sessions at once, while a recording goes on. DIR is a
+folder as for scout-bench transcribe. Linux only.
 
 It prints how old words are when they come, and how many words are wrong, beside
 the same clips as files: what a delay costs. It prints how long the text of an
@@ -58,6 +59,7 @@ nothing else), server_vad or semantic_vad. The sessions at once have server_vad.
 	cli.JSONFlag(cmd, &o.json)
 	flags.StringSliceVar(&o.delays, "delay", []string{"minimal", "low", "medium", "high", "xhigh"}, "delays to measure, separated by commas")
 	flags.StringVar(&o.turns, "turns", service.TurnsByCommit, "how items end: commit, server_vad or semantic_vad")
+	flags.BoolVar(&o.atOnce, "at-once", false, "measure all delays at the same time")
 	flags.IntVar(&o.sessions, "sessions", 8, "how many sessions at once, 0 for none")
 	flags.DurationVar(&o.length, "length", time.Minute, "how much speech a session gets, at least: clips are said to their end")
 	return cmd
@@ -95,7 +97,7 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 	defer show.Clear()
 	found, err := service.MeasureRealtime(ctx, service.RealtimeOptions{
 		Options: service.Options{Program: a.Settings.Scout(), Models: models, Model: r.Model.ID, Progress: show.Draw},
-		Clips:   clips, Delays: o.delays, Turns: o.turns, Sessions: o.sessions,
+		Clips:   clips, Delays: o.delays, AtOnce: o.atOnce, Turns: o.turns, Sessions: o.sessions,
 	})
 	if err != nil {
 		return err

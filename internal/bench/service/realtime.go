@@ -21,13 +21,13 @@ import (
 
 // Realtime is what realtime sessions did.
 type Realtime struct {
-	// Alone has one session at a time, for each delay.
+	// Alone has one session for each delay, with nothing beside it but the others if they were measured at once.
 	Alone []RealtimeAlone `json:"alone"`
 	// Together has several at once, while a recording goes on.
 	Together *RealtimeTogether `json:"together,omitempty"`
 }
 
-// RealtimeAlone is one session with nothing beside it.
+// RealtimeAlone is one session.
 type RealtimeAlone struct {
 	Delay string `json:"delay"`
 	// Turns is how items end: commit, server_vad or semantic_vad.
@@ -74,9 +74,10 @@ type RealtimeOptions struct {
 	Options
 	// Clips are said one after the other.
 	Clips []RealtimeClip
-	// Delays are measured one after the other, with items that end as Turns says. Sessions are how many there are at once, which have turns
-	// found by the server; 0 for none.
+	// Delays are measured one after the other, or AtOnce, with items that end as Turns says. Sessions are how many there are at once
+	// afterwards, which have turns found by the server; 0 for none.
 	Delays   []string
+	AtOnce   bool
 	Turns    string
 	Sessions int
 }
@@ -91,13 +92,22 @@ func MeasureRealtime(ctx context.Context, o RealtimeOptions) (found Realtime, er
 		o.Speech = append(o.Speech, o.Clips[i].Samples...)
 	}
 	err = in(ctx, o.Options, func(h *house) error {
-		for _, delay := range o.Delays {
-			h.tell("realtime: one session, delay %s", delay)
-			s := &realtimeSpeaker{house: h, o: &o, delay: delay, turns: o.Turns}
-			if err := s.run(ctx); err != nil {
+		found.Alone = make([]RealtimeAlone, len(o.Delays))
+		group, running := errgroup.WithContext(ctx)
+		if !o.AtOnce {
+			group.SetLimit(1)
+		}
+		for i, delay := range o.Delays {
+			group.Go(func() error {
+				h.tell("realtime: delay %s", delay)
+				s := &realtimeSpeaker{house: h, o: &o, delay: delay, turns: o.Turns}
+				err := s.run(running)
+				found.Alone[i] = s.heard.measure(o.Clips, RealtimeAlone{Delay: delay, Turns: o.Turns, Completed: bench.SpreadOf(s.completed)})
 				return err
-			}
-			found.Alone = append(found.Alone, s.heard.measure(o.Clips, RealtimeAlone{Delay: delay, Turns: o.Turns, Completed: bench.SpreadOf(s.completed)}))
+			})
+		}
+		if err := group.Wait(); err != nil {
+			return err
 		}
 		if o.Sessions == 0 {
 			return nil
