@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/speech/segment"
+	"github.com/scout-speech/scout/internal/speech/vote"
 )
 
 // Batch turns complete recordings into transcripts: it drives a Decoder and a Joiner over audio that is already there.
@@ -78,7 +79,14 @@ type run struct {
 // job is a piece on its way through the decoders.
 type job struct {
 	piece segment.Piece
-	done  chan Decoded // gets one value
+	done  chan voted // gets one value
+}
+
+// voted is the text of a piece after the vote, and what was voted on; nil if there was no vote.
+type voted struct {
+	Decoded
+	before Decoded
+	ballot *vote.Ballot
 }
 
 // readFrames is how much is read from a source at a time: half a second.
@@ -101,7 +109,7 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 		defer close(work)
 		defer close(inOrder)
 		frames, broken, err = r.read(ctx, source, from, func(p segment.Piece) error {
-			j := job{piece: p, done: make(chan Decoded, 1)}
+			j := job{piece: p, done: make(chan voted, 1)}
 			for _, queue := range []chan<- job{inOrder, work} {
 				select {
 				case queue <- j:
@@ -116,12 +124,17 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 	for range parallel {
 		start(func() error {
 			for j := range work {
-				d, err := r.decoder.Decode(ctx, j.piece, r.options.how())
+				how := r.options.how()
+				d, err := r.decoder.Decode(ctx, j.piece, how)
 				if err != nil {
 					return err
 				}
 				r.decoder.tellLost(&d)
-				j.done <- d
+				v := voted{before: d}
+				if v.Decoded, v.ballot, err = r.decoder.vote(ctx, j.piece, d, how, r.options.Vote); err != nil {
+					return err
+				}
+				j.done <- v
 			}
 			return nil
 		})
@@ -130,8 +143,11 @@ func (r *run) transcribe(ctx context.Context, source Source) (*scout.Transcript,
 	start(func() error {
 		for j := range inOrder {
 			select {
-			case d := <-j.done:
-				d, err := r.inLanguage(ctx, j.piece, d)
+			case v := <-j.done:
+				if r.options.Vote != nil && r.options.Vote.Watch != nil {
+					r.options.Vote.Watch(v.before, v.ballot)
+				}
+				d, err := r.inLanguage(ctx, j.piece, v.Decoded)
 				if err != nil {
 					return err
 				}

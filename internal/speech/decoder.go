@@ -62,6 +62,8 @@ type How struct {
 	Context string
 	// Known is a known text of the piece, as tokens. It is verified and continued, which is quicker than decoding it.
 	Known []int32
+	// Keep says that the model is asked for scores of the piece when it is decoded.
+	Keep bool
 	// Careful makes Peek do what it takes to understand a doubted piece, as Decode does.
 	Careful bool
 	// Spared is how many further looks at text that is only doubtful are left out, because somebody waits for it.

@@ -10,6 +10,8 @@ const (
 	eventTextLost              = "text_lost"
 	eventTextKept              = "text_kept"
 	eventLanguageChanged       = "language_changed"
+	eventWordsVoted            = "words_voted"
+	eventVoteFailed            = "word_vote_failed"
 	eventLiveBehind            = "live_behind"
 	eventLiveCaughtUp          = "live_caught_up"
 )

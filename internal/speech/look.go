@@ -182,6 +182,6 @@ func (c *Decoder) request(samples []float32, how How) engine.Request {
 	return engine.Request{
 		Samples: samples, Class: how.Class, Client: how.Client, Words: how.Words, Tokens: how.Tokens,
 		Language: how.detected.or(how.Language), Translate: how.Translate, Beam: beam, Tail: tail, HotWords: how.HotWords, Prompt: how.Context,
-		Once: how.Effort == EffortQuick || how.Spared > 0,
+		Once: how.Effort == EffortQuick || how.Spared > 0, Keep: how.Keep,
 	}
 }

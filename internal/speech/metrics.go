@@ -14,6 +14,7 @@ type metrics struct {
 	again    *metric.CounterVec
 	rescued  *metric.CounterVec
 	warnings *metric.CounterVec
+	votes    *metric.CounterVec
 }
 
 func newMetrics(s observe.Scope) *metrics {
@@ -43,5 +44,8 @@ func newMetrics(s observe.Scope) *metrics {
 		warnings: observe.Register(s, metric.NewCounterVec(metric.Opts{
 			Name: "scout_transcript_warnings_total", Help: "Warnings in finished transcripts, by code.",
 		}, []string{"code"})),
+		votes: observe.Register(s, metric.NewCounterVec(metric.Opts{
+			Name: "scout_word_votes_total", Help: "Differences between the fast and the accurate model in which the fast one was sure, by whose words were taken: fast, accurate, failed (nobody could tell).",
+		}, []string{"result"})),
 	}
 }

@@ -45,6 +45,8 @@ type Options struct {
 	HotWords []string
 	// Context is text whose spelling and style the model continues, if it can.
 	Context string
+	// Vote lets words of a fast model take the place of less probable ones; nil for none.
+	Vote *Vote
 	// Kind labels the metrics: "file" by default, later "live" and "upload".
 	Kind string
 	// Length of the audio if it is known: Progress reports it as Total.
@@ -76,10 +78,12 @@ type Progress struct {
 }
 
 func (o *Options) how() How {
-	return How{
+	how := How{
 		Language: o.Language, Translate: o.Translate, Tail: o.Effort.tail(), Patient: o.Effort != EffortQuick, Trait: o.Trait,
 		Class: o.Class, Client: o.Client, Effort: o.Effort, Words: o.Words, Tokens: o.Tokens, HotWords: o.HotWords, Context: o.Context,
 	}
+	how.Keep = o.Vote.suits(&how)
+	return how
 }
 
 // Trait is what is special about a model. The zero value is that of Moonshine.
