@@ -16,15 +16,16 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout/internal/daemon"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // holding returns the files below dir that hold any of the words.
 func holding(t *testing.T, dir string, words ...string) []string {
 	t.Helper()
 	var where []string
-	err := filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.Type().IsRegular() {
-			return err
+	err := testrun.Walk(dir, func(path string, entry fs.DirEntry) error {
+		if !entry.Type().IsRegular() {
+			return nil
 		}
 		data, err := os.ReadFile(path)
 		for _, word := range words {

@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -39,14 +38,11 @@ func settingsUser(t *testing.T, file string, environment ...string) (home string
 // endRecorders ends the recorders of all folders below a home.
 func endRecorders(t *testing.T, home string) {
 	t.Helper()
-	err := filepath.WalkDir(home, func(path string, entry fs.DirEntry, err error) error {
-		if err == nil && entry.Name() == recording.LockName {
+	err := testrun.Walk(home, func(path string, entry fs.DirEntry) error {
+		if entry.Name() == recording.LockName {
 			endRecorder(t, filepath.Dir(path))
 		}
-		if errors.Is(err, fs.ErrNotExist) { // removed by whoever ended
-			return nil
-		}
-		return err
+		return nil
 	})
 	if err != nil {
 		t.Error(err)

@@ -19,6 +19,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // wavFile is a WAV file of a quarter of a second.
@@ -170,10 +171,7 @@ func (s *served) submits(key, id, more string) (j v1.Job) {
 // private checks that others on this machine cannot read what was uploaded.
 func (s *served) private() {
 	s.t.Helper()
-	err := filepath.WalkDir(filepath.Join(s.dir, "uploads"), func(path string, entry os.DirEntry, err error) error {
-		if err != nil {
-			return err
-		}
+	err := testrun.Walk(filepath.Join(s.dir, "uploads"), func(path string, entry os.DirEntry) error {
 		info, err := entry.Info()
 		if err == nil && info.Mode().Perm()&0o077 != 0 {
 			s.t.Errorf("%s has the mode %o", path, info.Mode().Perm())

@@ -6,6 +6,7 @@ import (
 	"bufio"
 	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -106,5 +107,31 @@ func TestNothingOfASuiteIsLeft(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A file that goes between its listing and the look at it is no failure, and a folder that is not there is one.
+func TestWhatGoesDuringAWalkIsLeftOut(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b", "c"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(name), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seen string
+	err := testrun.Walk(dir, func(path string, entry fs.DirEntry) error {
+		if entry.IsDir() {
+			return os.Remove(filepath.Join(dir, "c"))
+		}
+		content, err := os.ReadFile(path)
+		seen += string(content)
+		return errors.Join(err, os.RemoveAll(filepath.Join(dir, "b")))
+	})
+	if err != nil || seen != "a" {
+		t.Errorf("seen %q, %v; want a alone", seen, err)
+	}
+	if err := testrun.Walk(filepath.Join(dir, "none"), func(string, fs.DirEntry) error { return nil }); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
 	}
 }
