@@ -40,7 +40,19 @@ func (h *house) lastOn(display string, args ...string) outcome {
 	return outcomeOf(h.t, cmd)
 }
 
-// xclip reads the clipboard of a display in a form, or fills it with input.
+// fillClipboard puts a content onto the clipboard, in a form that args give. What xclip leaves behind takes the clipboard when it has its turn: it has
+// it when the content is there.
+func fillClipboard(t *testing.T, display string, content []byte, args ...string) {
+	t.Helper()
+	xclip(t, display, content, append(args, "-i")...)
+	for deadline := time.Now().Add(time.Minute); xclip(t, display, nil, append(args, "-o")...) != string(content); {
+		if time.Now().After(deadline) {
+			t.Fatal("xclip does not take the clipboard")
+		}
+	}
+}
+
+// xclip reads the clipboard of a display in a form, or gives it input.
 func xclip(t *testing.T, display string, input []byte, args ...string) string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
@@ -103,7 +115,7 @@ func TestATextIsDelivered(t *testing.T) {
 	for _, kind := range []string{"GTK", "Tk", "xterm"} {
 		t.Run("into "+kind, func(t *testing.T) {
 			display := inserttest.Server(t, "de")
-			xclip(t, display, picture, "-t", "image/png", "-i")
+			fillClipboard(t, display, picture, "-t", "image/png")
 			file := filepath.Join(t.TempDir(), "typed")
 			program := field(t, display, kind, file)
 			inserttest.Focus(t, display, "^field$")
@@ -147,7 +159,7 @@ func TestATextIsDelivered(t *testing.T) {
 	} {
 		t.Run(situation, func(t *testing.T) {
 			display := inserttest.Server(t, "de")
-			xclip(t, display, []byte("before"), "-i")
+			fillClipboard(t, display, []byte("before"))
 			c.prepare(t, display)
 			got := h.lastOn(display, c.args...)
 			if got.code != c.code || !strings.Contains(got.err, c.says) || c.says == "" && got.err != "" || got.out != typedText+"\n" {
