@@ -20,7 +20,7 @@ func (d *daemon) openRealtime() {
 	m := realtimeModels{names: d.names(models), models: models, lender: d.engines}
 	d.realtime = realtime.New(realtime.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Dir: d.dir, Budget: d.budget,
-		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Check: m.check, Borrow: m.borrow, Ease: d.strain.ease,
+		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Check: m.check, Borrow: m.borrow, Ease: d.strain.ease, Spell: spell,
 	})
 }
 
@@ -29,6 +29,19 @@ type realtimeModels struct {
 	names  *openai.Names
 	models api.Models
 	lender openai.Lender
+}
+
+// spell returns the tokens of words that follow a text.
+func spell(before string, words []scout.Word) []realtime.LogProb {
+	all := openai.LogProbs(before, words)
+	if all == nil {
+		return nil
+	}
+	tokens := make([]realtime.LogProb, len(all))
+	for i := range all {
+		tokens[i] = realtime.LogProb(all[i])
+	}
+	return tokens
 }
 
 // problems with the fields of a transcription have these codes.
@@ -95,7 +108,7 @@ func (m realtimeModels) borrow(ctx context.Context, ask realtime.Ask) (realtime.
 	if err != nil {
 		return realtime.Recognizer{}, nil, err
 	}
-	lent := realtime.Recognizer{Model: r.Model.ID, Engine: r.Engine, Language: code, Trait: r.Trait(), HotWords: preferred.HotWords}
+	lent := realtime.Recognizer{CountsTokens: openai.CountsTokens(ask.Model), Model: r.Model.ID, Engine: r.Engine, Language: code, Trait: r.Trait(), HotWords: preferred.HotWords}
 	if known := r.Model.Languages; len(known) == 1 {
 		lent.Known = known[0]
 	}

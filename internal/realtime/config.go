@@ -121,15 +121,17 @@ type Ask struct {
 	Model, Language     string
 	Languages, Keywords []string
 	Prompt              string
+	// LogProbs says that the client wants to know how probable the text is.
+	LogProbs bool
 }
 
 // Ask is that of the next item.
 func (c *Config) Ask() Ask {
-	t := c.Transcription
+	t, probabilities := c.Transcription, slices.Contains(c.Include, logprobs)
 	if t == nil {
-		return Ask{Model: NameDefault}
+		return Ask{Model: NameDefault, LogProbs: probabilities}
 	}
-	a := Ask{Model: t.Model, Language: t.Language, Languages: t.Languages, Keywords: t.Keywords}
+	a := Ask{Model: t.Model, Language: t.Language, Languages: t.Languages, Keywords: t.Keywords, LogProbs: probabilities}
 	if t.Prompt != nil {
 		a.Prompt = *t.Prompt
 	}
@@ -137,7 +139,7 @@ func (c *Config) Ask() Ask {
 }
 
 func (a *Ask) same(b *Ask) bool {
-	return a.Model == b.Model && a.Language == b.Language && a.Prompt == b.Prompt && slices.Equal(a.Languages, b.Languages) && slices.Equal(a.Keywords, b.Keywords)
+	return a.Model == b.Model && a.Language == b.Language && a.Prompt == b.Prompt && a.LogProbs == b.LogProbs && slices.Equal(a.Languages, b.Languages) && slices.Equal(a.Keywords, b.Keywords)
 }
 
 // delay is the age at which words of the next item are sent; 0 for those of a whole item.

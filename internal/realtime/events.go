@@ -8,13 +8,25 @@ import (
 // Event is a message for the client. Deltas of an item that wait are joined.
 type Event struct {
 	Type string
-	// Item and Delta are those of a delta.
+	// Item and Delta are those of a delta, with its LogProbs if the client wants them and they are known.
 	Item, Delta string
+	LogProbs    []LogProb
 	data        []byte // of any other event: its JSON
 }
 
 // size is how many bytes of memory an event takes for sure.
-func (e *Event) size() int { return len(e.Delta) + len(e.data) }
+func (e *Event) size() int { return len(e.Delta) + len(e.LogProbs)*logProbBytes + len(e.data) }
+
+// LogProb is one of the model's tokens. The bytes of all, joined, are the text.
+type LogProb struct {
+	Token string `json:"token"`
+	// LogProb is the natural logarithm of its probability.
+	LogProb float64 `json:"logprob"`
+	Bytes   []int   `json:"bytes"`
+}
+
+// logProbBytes is about what a LogProb takes in memory.
+const logProbBytes = 128
 
 // Types of events.
 const (
@@ -84,9 +96,10 @@ type deletedEvent struct {
 
 type deltaEvent struct {
 	head
-	Item    string `json:"item_id"`
-	Content int    `json:"content_index"`
-	Delta   string `json:"delta"`
+	Item     string    `json:"item_id"`
+	Content  int       `json:"content_index"`
+	Delta    string    `json:"delta"`
+	LogProbs []LogProb `json:"logprobs,omitempty"`
 }
 
 type completedEvent struct {
@@ -95,6 +108,7 @@ type completedEvent struct {
 	Content    int        `json:"content_index"`
 	Transcript string     `json:"transcript"`
 	Languages  []language `json:"languages"`
+	LogProbs   []LogProb  `json:"logprobs,omitzero"`
 	Usage      usage      `json:"usage"`
 }
 
@@ -102,10 +116,37 @@ type language struct {
 	Code string `json:"code"`
 }
 
+// usage has seconds or tokens, as its type says.
 type usage struct {
 	Type    string `json:"type"`
-	Seconds int64  `json:"seconds"`
+	Seconds *int64 `json:"seconds,omitempty"`
+	*tokenUsage
 }
+
+type tokenUsage struct {
+	Input   int `json:"input_tokens"`
+	Output  int `json:"output_tokens"`
+	Total   int `json:"total_tokens"`
+	Details struct {
+		Audio int `json:"audio_tokens"`
+		Text  int `json:"text_tokens"`
+	} `json:"input_token_details"`
+}
+
+// usageOf is that of an item of a length: in tokens where they were counted.
+func usageOf(length time.Duration, t *Tokens) usage {
+	if t == nil {
+		s := seconds(length)
+		return usage{Type: "duration", Seconds: &s}
+	}
+	in := t.Audio + t.Prompt
+	u := &tokenUsage{Input: in, Output: t.Output, Total: in + t.Output}
+	u.Details.Audio, u.Details.Text = t.Audio, t.Prompt
+	return usage{Type: "tokens", tokenUsage: u}
+}
+
+// Tokens are what an item took: positions of the model's encoder, tokens of a prompt, and those that the decoder wrote.
+type Tokens struct{ Audio, Prompt, Output int }
 
 type failedEvent struct {
 	head
@@ -156,7 +197,7 @@ func bodyOf(id string, transcript *string) itemBody {
 // Encode returns the JSON of an event.
 func (m *Machine) Encode(e *Event) ([]byte, error) {
 	if e.Type == typeDelta {
-		return json.Marshal(deltaEvent{head: m.named(typeDelta), Item: e.Item, Delta: e.Delta})
+		return json.Marshal(deltaEvent{head: m.named(typeDelta), Item: e.Item, Delta: e.Delta, LogProbs: e.LogProbs})
 	}
 	return e.data, nil
 }

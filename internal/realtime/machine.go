@@ -45,6 +45,8 @@ type MachineOptions struct {
 	Check func(Ask) *Problem
 	// Most is how long an item may be; one that is longer ends there.
 	Most time.Duration
+	// Spell returns the tokens of words that follow a text, nil if they have no probabilities; nil for a model that tells none.
+	Spell func(before string, words []scout.Word) []LogProb
 	// NewID returns an id with that prefix.
 	NewID func(prefix string) string
 	// Send takes an event for the client, Keep sound at 16 kHz, in memory that is used again.
@@ -100,6 +102,8 @@ type Item struct {
 	Delay time.Duration
 	// Dropped says that nobody wants its text any more.
 	Dropped bool
+	// Counts says that what it takes is counted in tokens.
+	Counts bool
 	// Committed is when it ended, zero while it is open.
 	Committed time.Time
 
@@ -108,11 +112,13 @@ type Item struct {
 	began    int64 // where its speech begins
 	previous string
 	text     strings.Builder
-	sent     int    // bytes of text that the client has
-	said     Spoken // words that may change included
-	sure     Spoken // words that may not change
-	through  int64  // everything before it is text or silent
-	weight   int    // bytes that it takes, about
+	heard    []scout.Word // of text, if their probabilities are wanted
+	sent     int          // bytes of text that the client has
+	spelled  int          // words of heard that it has
+	said     Spoken       // words that may change included
+	sure     Spoken       // words that may not change
+	through  int64        // everything before it is text or silent
+	weight   int          // bytes that it takes, about
 
 	// state is where to go on after text that was told, and broke says that audio ended the engine. They belong to who transcribes the item.
 	state *speech.LiveState
@@ -339,7 +345,30 @@ func (m *Machine) delta(it *Item) {
 		return
 	}
 	it.sent = it.text.Len()
-	m.o.Send(Event{Type: typeDelta, Item: it.ID, Delta: fresh})
+	e := Event{Type: typeDelta, Item: it.ID, Delta: fresh}
+	if it.Ask.LogProbs {
+		e.LogProbs = m.spell(it, it.spelled)
+	}
+	it.spelled = len(it.heard)
+	m.o.Send(e)
+}
+
+// spell returns the tokens of the words of an item from one on; nil if they are not known.
+func (m *Machine) spell(it *Item, from int) []LogProb {
+	if m.o.Spell == nil {
+		return nil
+	}
+	before := ""
+	if from > 0 {
+		before = it.heard[from-1].Text
+	}
+	return m.o.Spell(before, it.heard[from:])
+}
+
+// Written is how many tokens the decoder wrote of an item, false if that is not known.
+func (m *Machine) Written(it *Item) (int, bool) {
+	all := m.spell(it, 0)
+	return len(all), all != nil
 }
 
 // Guess takes words of an item that may change.
@@ -362,6 +391,9 @@ func (m *Machine) Add(it *Item, text string, words []scout.Word, to time.Duratio
 		return
 	}
 	it.text.WriteString(text)
+	if it.Ask.LogProbs || it.Counts {
+		it.heard = append(it.heard, words...)
+	}
 	it.sure.add(it.Start, words, to)
 	it.said.add(it.Start, words, to) // what is left of the last guess follows as another
 	early := it == m.open && it.Delay > 0
@@ -386,8 +418,8 @@ func (m *Machine) Hear(it *Item, to time.Duration, now time.Time) {
 	m.Advance(now)
 }
 
-// Done takes the end of an item's text.
-func (m *Machine) Done(it *Item, languages []string) {
+// Done takes the end of an item's text, and what it took: nil if its tokens were not counted.
+func (m *Machine) Done(it *Item, languages []string, tokens *Tokens) {
 	if !m.leave(it) {
 		return
 	}
@@ -403,10 +435,15 @@ func (m *Machine) Done(it *Item, languages []string) {
 			list = append(list, language{code})
 		}
 	}
-	m.tell(typeCompleted, completedEvent{
-		head: m.named(typeCompleted), Item: it.ID, Transcript: transcript, Languages: list, Usage: usage{"duration", seconds(durationOf(it.End - it.began))},
-	})
+	e := completedEvent{head: m.named(typeCompleted), Item: it.ID, Transcript: transcript, Languages: list, Usage: usageOf(it.Length(), tokens)}
+	if it.Ask.LogProbs {
+		e.LogProbs = m.spell(it, 0)
+	}
+	m.tell(typeCompleted, e)
 }
+
+// Length is how long an item that has ended is.
+func (it *Item) Length() time.Duration { return durationOf(it.End - it.began) }
 
 // Failed takes that there will be no text of an item.
 func (m *Machine) Failed(it *Item, message string) {

@@ -209,7 +209,7 @@ func (w *world) hear(all bool) {
 	if w.r.IntN(10) == 0 {
 		w.machine.Failed(it, "it broke")
 	} else {
-		w.machine.Done(it, []string{"en", ""})
+		w.machine.Done(it, []string{"en", ""}, nil)
 	}
 }
 

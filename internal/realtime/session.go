@@ -50,6 +50,7 @@ type Session struct {
 	failing time.Time
 	behind  time.Time // since when text is late; zero if it is not
 	turn    time.Time // when the item that is transcribed had its turn
+	counter *counter  // of the model that was used last; of who transcribes
 	// lateness is what health sees of owed and behind.
 	lateness atomic.Pointer[lateness]
 }
@@ -93,7 +94,12 @@ func (s *Session) with(do func(*Machine)) {
 func (s *Session) add(e Event) {
 	s.bytes += e.size()
 	if n := len(s.events); n > 0 && e.Type == typeDelta && s.events[n-1].Type == typeDelta && s.events[n-1].Item == e.Item {
-		s.events[n-1].Delta += e.Delta
+		last := &s.events[n-1]
+		last.Delta += e.Delta
+		if last.LogProbs == nil || e.LogProbs == nil { // of all or of none
+			last.LogProbs, e.LogProbs = nil, nil
+		}
+		last.LogProbs = append(last.LogProbs, e.LogProbs...)
 		return
 	}
 	s.events = append(s.events, e)
@@ -224,14 +230,16 @@ func (s *Session) Over() {
 }
 
 // completed tells the text of an item.
-func (s *Session) completed(it *Item, language string, nothing bool) {
+//
+//	counted  what the engine says of its tokens, nil if they are not wanted
+func (s *Session) completed(it *Item, language string, nothing bool, counted *counter) {
 	if nothing {
 		s.failed(it, scout.Errorf(scout.CodeAudioSetAside, "the engine failed on this audio, also when it was alone"))
 		return
 	}
 	took := time.Since(it.Committed)
 	s.of.metrics.items.WithLabelValues("completed").Inc()
-	s.with(func(m *Machine) { m.Done(it, []string{language}) })
+	s.with(func(m *Machine) { m.Done(it, []string{language}, counted.tokens(m, it)) })
 	s.of.metrics.text.WithLabelValues("realtime").Observe(took.Seconds())
 	s.tape.drop(it.End)
 }

@@ -10,6 +10,7 @@ import (
 
 	"github.com/oklog/ulid/v2"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/observe"
@@ -37,6 +38,8 @@ type Options struct {
 	Check func(ctx context.Context, ask Ask) *Problem
 	// Borrow lends a recognizer for an item.
 	Borrow func(ctx context.Context, ask Ask) (r Recognizer, release func(), err error)
+	// Spell is that of MachineOptions.
+	Spell func(before string, words []scout.Word) []LogProb
 	// Ease is asked by how much live text is to be reduced; nil for not at all.
 	Ease func() speech.Ease
 	// Patience is how long an item that has ended waits for an engine that fails, once it is its turn; 2 min if zero.
@@ -118,8 +121,8 @@ func (s *Sessions) Open(o Order) (*Session, error) {
 	one := &Session{of: s, id: NewID("sess_"), client: o.Client, tape: tape, began: now, end: end, news: make(chan struct{})}
 	one.machine, err = NewMachine(MachineOptions{
 		ID: one.id, Expires: now.Add(s.options.Lasts), Config: o.Config, Beta: o.Beta, Most: s.options.MostAudio, NewID: NewID,
-		Check: func(ask Ask) *Problem { return s.options.Check(ctx, ask) },
-		Send:  one.add, Keep: tape.write,
+		Check: func(ask Ask) *Problem { return s.options.Check(ctx, ask) }, Spell: s.options.Spell,
+		Send: one.add, Keep: tape.write,
 	})
 	if err != nil {
 		end()

@@ -27,6 +27,8 @@ type Recognizer struct {
 	Trait speech.Trait
 	// HotWords are those that it prefers.
 	HotWords []string
+	// CountsTokens says that the client named a model whose usage is counted in tokens.
+	CountsTokens bool
 }
 
 // Engine runs a model; *engine.Engine is one.
@@ -165,8 +167,9 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 	}
 	defer release()
 	s.lent()
+	counted := s.counts(it, &r)
 	live, err := speech.NewLive(s.of.options.Scope, s.of.options.Failures, r.Engine, speech.LiveOptions{
-		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Recorded: stretch{s.tape, it.Start}, Client: cmp.Or(s.client, "owner"),
+		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Tokens: it.Ask.LogProbs || it.Counts, Recorded: stretch{s.tape, it.Start}, Client: cmp.Or(s.client, "owner"),
 		From: it.state, // what is text stays, and nothing is said twice
 		Ease: s.of.options.Ease, Commit: ruleOf(it.Delay),
 		Partial: func(p speech.LivePartial) {
@@ -212,7 +215,7 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && it.broke)
+	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && it.broke, counted)
 	return nil
 }
 

@@ -24,6 +24,11 @@ func Aliases() []string {
 	}
 }
 
+// CountsTokens reports whether a model that was asked for by this name reports its usage in tokens at OpenAI. The others report seconds.
+func CountsTokens(name string) bool {
+	return strings.HasPrefix(name, "gpt-4o") && slices.Contains(Aliases(), name)
+}
+
 // Name is what a client's name of a model means.
 type Name struct {
 	// Asked is the name as it was sent; empty where none was.

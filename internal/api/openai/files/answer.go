@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"compress/zlib"
 	"math"
-	"slices"
-	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -57,11 +55,6 @@ type Usage struct {
 	Details      *TokenDetails `json:"input_token_details,omitempty"`
 }
 
-// countsTokens reports whether a model that was asked for by this name reports its usage in tokens at OpenAI. The others report seconds.
-func countsTokens(name string) bool {
-	return strings.HasPrefix(name, "gpt-4o") && slices.Contains(openai.Aliases(), name)
-}
-
 // counted are the tokens of one text.
 type counted struct{ audio, prompt, output int }
 
@@ -72,7 +65,7 @@ func (c counted) tokens() Tokens {
 
 // usage is that of a text for the model that was asked for.
 func (c counted) usage(name string, length time.Duration) Usage {
-	if countsTokens(name) {
+	if openai.CountsTokens(name) {
 		t := c.tokens()
 		return Usage{Type: t.Type, InputTokens: &t.InputTokens, OutputTokens: &t.OutputTokens, TotalTokens: &t.TotalTokens, Details: &t.Details}
 	}
