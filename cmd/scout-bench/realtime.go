@@ -82,8 +82,13 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 	if err != nil {
 		return err
 	}
-	clips, err := realtimeClips(ctx, a, dir, entries, o.length, speech.New(a.Scope, a.Failures, r.Engine), speech.Options{
-		Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: "en", Trait: r.Trait(),
+	single := speech.New(a.Scope, a.Failures, r.Engine)
+	clips, err := realtimeClips(entries, o.length, func(file string) (s stretch, err error) {
+		if s.samples, err = reader(a).Read(ctx, filepath.Join(dir, file), 0); err != nil {
+			return s, err
+		}
+		err = s.pass(ctx, single, speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: "en", Trait: r.Trait()})
+		return s, err
 	})
 	r.Close() // the daemon has its own engine
 	if err != nil {
@@ -116,17 +121,13 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 }
 
 // realtimeClips are clips of a length, at least, with what a single pass hears.
-func realtimeClips(ctx context.Context, a *app, dir string, entries []bench.Entry, length time.Duration, single *speech.Batch, o speech.Options) (clips []service.RealtimeClip, err error) {
+func realtimeClips(entries []bench.Entry, length time.Duration, pass func(file string) (stretch, error)) (clips []service.RealtimeClip, err error) {
 	for i, left := 0, length; i < len(entries) && left > 0; i++ {
-		samples, err := reader(a).Read(ctx, filepath.Join(dir, entries[i].File), 0)
+		s, err := pass(entries[i].File)
 		if err != nil {
 			return nil, err
 		}
-		s := stretch{samples: samples}
-		if err := s.pass(ctx, single, o); err != nil {
-			return nil, err
-		}
-		clips = append(clips, service.RealtimeClip{Samples: samples, Reference: entries[i].Reference, Text: s.text, Words: s.words})
+		clips = append(clips, service.RealtimeClip{Samples: s.samples, Reference: entries[i].Reference, Text: s.text, Words: s.words})
 		left -= s.length()
 	}
 	return clips, nil
