@@ -290,7 +290,7 @@ func TestARealtimeClientThatNeverReads(t *testing.T) {
 // TestARealtimeClientWithoutPongs is cut off. One that answers may be silent.
 func TestARealtimeClientWithoutPongs(t *testing.T) {
 	t.Parallel()
-	s := serve(t, networked, listening(), hearing(speechtest.ToneModel{}, 0), func(s *served) { s.times.Ping, s.times.Pong = 20*time.Millisecond, time.Second })
+	s := serve(t, networked, listening(), hearing(speechtest.ToneModel{}, 0), func(s *served) { s.times.Ping, s.times.Pong = 20*time.Millisecond, 2*time.Second })
 	silent := s.talks(t, dialects()[0], "silent", "null")
 	if _, _, err := s.dialRealtime("", nil); err != nil { //nolint:bodyclose // it is that of a WebSocket; nobody reads it, so that no ping is answered
 		t.Fatal(err)

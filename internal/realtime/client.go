@@ -31,6 +31,8 @@ type message struct {
 	Audio   audioField      `json:"audio"`
 	Item    json.RawMessage `json:"item"`
 	ItemID  json.RawMessage `json:"item_id"`
+
+	size int // bytes
 }
 
 // audioField is sound in a message, decoded from where it stands: it may have 20 MiB.
@@ -99,8 +101,21 @@ func (m *Machine) noEvent(why string) error {
 
 // Message takes a text frame. Its error ends the session: ErrInvalid, or why sound cannot be kept.
 func (m *Machine) Message(data []byte, now time.Time) error {
-	var in message
-	if err := json.Unmarshal(data, &in); err != nil {
+	return m.take(parse(data), now)
+}
+
+// parse reads a text frame; what is no JSON object is nil.
+func parse(data []byte) *message {
+	in := &message{size: len(data)}
+	if json.Unmarshal(data, in) != nil {
+		return nil
+	}
+	return in
+}
+
+// take takes what Message does.
+func (m *Machine) take(in *message, now time.Time) error {
+	if in == nil {
 		return m.noEvent("the message is no JSON object")
 	}
 	kind, ok := text(in.Type)
@@ -113,7 +128,7 @@ func (m *Machine) Message(data []byte, now time.Time) error {
 		m.open.Delay = 0
 	}
 	m.begun = true
-	err := m.obey(kind, &in, len(data), now)
+	err := m.obey(kind, in, now)
 	var problem *Problem
 	if errors.As(err, &problem) {
 		event, _ := text(in.EventID) // what is no text is not repeated
@@ -127,11 +142,11 @@ func (m *Machine) Message(data []byte, now time.Time) error {
 }
 
 // obey does what a message says. A *Problem is told to the client.
-func (m *Machine) obey(kind string, in *message, size int, now time.Time) error {
+func (m *Machine) obey(kind string, in *message, now time.Time) error {
 	if kind == typeAppend {
 		return m.append(&in.Audio, now)
 	}
-	if size > mostMessage {
+	if in.size > mostMessage {
 		return &Problem{Code: codeInvalidValue, Message: "the message is longer than 1 MiB"}
 	}
 	switch kind {
@@ -161,7 +176,7 @@ func (m *Machine) append(audio *audioField, now time.Time) error {
 	if audio.problem != "" {
 		return &Problem{Code: codeInvalidValue, Param: "audio", Message: "audio: " + audio.problem}
 	}
-	return m.take(audio.data, now)
+	return m.hear(audio.data, now)
 }
 
 // commit ends the open item.
@@ -224,10 +239,12 @@ func (m *Machine) clear() error {
 	return nil
 }
 
-// replace opens another item in place of the open one.
+// replace opens another item in place of the open one, which may have the same texts.
 func (m *Machine) replace(at int64) {
+	weight := m.open.weight
 	m.open.Dropped = true
 	m.begin(at)
+	m.open.weight = max(m.open.weight, weight)
 }
 
 // update changes the session.

@@ -195,8 +195,8 @@ func (m *Machine) buffered() time.Duration {
 	return m.before + m.sound.length() - durationOf(m.open.Start)
 }
 
-// take takes sound of the client.
-func (m *Machine) take(data []byte, now time.Time) error {
+// hear takes sound of the client.
+func (m *Machine) hear(data []byte, now time.Time) error {
 	err := m.sound.write(data, m.keep)
 	m.Advance(now)
 	return err

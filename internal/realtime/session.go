@@ -111,6 +111,10 @@ func (s *Session) Take(data []byte, binary bool) error {
 		s.of.large <- struct{}{}
 		defer func() { <-s.of.large }()
 	}
+	var in *message
+	if !binary {
+		in = parse(data)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.closed {
@@ -123,7 +127,7 @@ func (s *Session) Take(data []byte, binary bool) error {
 	if binary {
 		return s.machine.Binary()
 	}
-	return s.machine.Message(data, time.Now())
+	return s.machine.take(in, time.Now())
 }
 
 // Room waits until the session takes another message. It returns the cause of ctx if that ends before, and why the engine hears nothing if it
@@ -135,9 +139,9 @@ func (s *Session) Room(ctx context.Context, waits func()) error {
 	var heard int64
 	for {
 		s.mu.Lock()
-		_, items, sound := s.machine.Waiting()
+		_, weight, sound := s.machine.Waiting()
 		toTheStop := s.of.ease() >= speech.EaseToTheStop // nothing is heard before the client commits
-		room := items < mostWaiting && (sound < s.of.options.MostUnheard || toTheStop) && len(s.events) < mostEvents && s.bytes < mostEventBytes
+		room := weight < mostWaiting && (sound < s.of.options.MostUnheard || toTheStop) && len(s.events) < mostEvents && s.bytes < mostEventBytes
 		news, why := s.news, s.owed
 		progress := s.machine.heard
 		s.mu.Unlock()
