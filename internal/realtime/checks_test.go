@@ -137,6 +137,11 @@ func (w *world) compareWords(r *reader) {
 		if s.from < at {
 			w.t.Fatalf("%s begins at %d, the item before ends at %d", s.id, s.from, at)
 		}
+		for _, cleared := range w.clears {
+			if s.from < cleared && cleared < s.to {
+				w.t.Fatalf("%s, from %d to %d, has sound that was cleared at %d", s.id, s.from, s.to, cleared)
+			}
+		}
 		unheard(s.from)
 		at = s.to
 		if got, there := r.texts[s.id]; there && got != textOf(w.wordsIn(s.from, s.to)) {

@@ -260,7 +260,11 @@ func (w *world) step() {
 
 // commit commits; OpenAI answers an empty commit with an error, and Scout with none right after an item.
 func (w *world) commit() {
-	open, before := int64(len(w.kept))-realtime.OpenStart(w.machine), len(w.events)
+	from := realtime.OpenStart(w.machine)
+	if n := len(w.clears); n > 0 {
+		from = max(from, w.clears[n-1])
+	}
+	open, before := int64(len(w.kept))-from, len(w.events)
 	late := w.detects && !w.ended.IsZero() && w.now.Sub(w.ended) <= 2*time.Second
 	w.say(`{"type":"input_audio_buffer.commit"}`)
 	committed, refused := false, false
