@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/sony/gobreaker/v2"
@@ -41,6 +42,8 @@ type Breaker struct {
 	inner     *gobreaker.CircuitBreaker[struct{}]
 	openError func() error
 	refused   *metric.Counter
+	rest      time.Duration
+	opened    atomic.Pointer[time.Time] // when it opened last
 	// failures in a row since the last success or change of state. The library holds its lock whenever it calls the
 	// functions that use this field, and calls them only for results of the present generation. The library's own
 	// number would forget a failure that took longer than the window, as that of a hanging engine with a long deadline
@@ -84,7 +87,7 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 		transitions.WithLabelValues(options.Name, to.String())
 	}
 
-	b := &Breaker{openError: options.OpenError, refused: refused}
+	b := &Breaker{openError: options.OpenError, refused: refused, rest: orDefault(options.Rest, 30*time.Second)}
 	if b.openError == nil {
 		b.openError = func() error {
 			return scout.Errorf(scout.CodeEngineUnavailable, "%s rests after repeated failures: later", options.Name)
@@ -95,7 +98,7 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 		MaxRequests:  uint32(max(options.Probes, 1)),
 		Interval:     window,
 		BucketPeriod: window / rollingBuckets,
-		Timeout:      orDefault(options.Rest, 30*time.Second),
+		Timeout:      b.rest,
 		ReadyToTrip: func(c gobreaker.Counts) bool {
 			settled := int(c.TotalSuccesses + c.TotalFailures)
 			return b.failures >= consecutive ||
@@ -112,6 +115,10 @@ func NewBreaker(s observe.Scope, options BreakerOptions) *Breaker {
 		},
 		OnStateChange: func(name string, from, to gobreaker.State) {
 			b.failures = 0
+			if to == gobreaker.StateOpen {
+				now := time.Now()
+				b.opened.Store(&now)
+			}
 			state.Set(float64(to))
 			transitions.WithLabelValues(name, to.String()).Inc()
 			s.Log().Warn(eventBreakerState, slog.String("name", name),
@@ -150,7 +157,8 @@ func abandoned(ctx context.Context) bool {
 }
 
 // Do runs call unless the breaker refuses it or ctx has ended. A panic in call counts as a failure and is passed on.
-// The error is that of call, of the refusal (OpenError), or the end of ctx with its code and cause.
+// The error is that of call, of the refusal (OpenError), or the end of ctx with its code and cause. That of a refusal has a method
+// RetryAfter, which returns Rest.
 func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) error {
 	if ctx.Err() != nil {
 		return ended(ctx, nil)
@@ -166,13 +174,34 @@ func (b *Breaker) Do(ctx context.Context, call func(context.Context) error) erro
 	})
 	if !admitted {
 		b.refused.Inc()
-		return b.openError()
+		return &refusedError{b.openError(), b.Rest()}
 	}
 	var neutral *abandonedError
 	if errors.As(err, &neutral) {
 		return neutral.error
 	}
 	return err
+}
+
+// refusedError is a refused call.
+type refusedError struct {
+	error
+	after time.Duration
+}
+
+// Unwrap returns what OpenError made.
+func (e *refusedError) Unwrap() error { return e.error }
+
+// RetryAfter is when a call may pass.
+func (e *refusedError) RetryAfter() time.Duration { return e.after }
+
+// Rest is how long calls are refused from now on: 0 where the breaker is not open, or a probe is under way.
+func (b *Breaker) Rest() time.Duration {
+	opened := b.opened.Load()
+	if opened == nil || !b.Open() {
+		return 0
+	}
+	return max(b.rest-time.Since(*opened), 0)
 }
 
 // State is closed, half-open or open.

@@ -383,14 +383,27 @@ func TestBreakerCountsForTheOperator(t *testing.T) {
 		expect("at first", counts{0, 0, 0, 0, 0})
 		trip(t, breaker)
 		expect("opened", counts{2, 1, 0, 0, 0})
-		for range 4 {
-			if err := breaker.Do(t.Context(), func(context.Context) error { return nil }); !errors.Is(err, errLater) {
+		if got := other.Rest(); got != 0 {
+			t.Errorf("a closed one rests for %v", got)
+		}
+		for i := range 4 {
+			err := breaker.Do(t.Context(), func(context.Context) error { return nil })
+			if !errors.Is(err, errLater) {
 				t.Errorf("refused with %v, want what OpenError returns", err)
 			}
+			left := rest - time.Duration(i)*rest/10
+			var later interface{ RetryAfter() time.Duration }
+			if !errors.As(err, &later) || later.RetryAfter() != left || breaker.Rest() != left {
+				t.Errorf("refused with %v, rests for %v, want %v", err, breaker.Rest(), left)
+			}
+			time.Sleep(rest / 10)
 		}
 		expect("refused four", counts{2, 1, 0, 0, 4})
-		time.Sleep(rest + 1)
+		time.Sleep(rest + 1 - 4*rest/10)
 		probe := hold(t.Context(), breaker)
+		if got := breaker.Rest(); got != 0 {
+			t.Errorf("with its probe under way it rests for %v", got)
+		}
 		expect("half-open", counts{1, 1, 1, 0, 4})
 		if err := probe.finish(nil); err != nil {
 			t.Errorf("probe: %v", err)
