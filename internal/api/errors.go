@@ -143,14 +143,6 @@ func writeError(w http.ResponseWriter, err error) {
 
 // ofOpenAI reports whether a request is for a path of /v1.
 func ofOpenAI(w http.ResponseWriter) bool {
-	for {
-		switch writer := w.(type) {
-		case *response:
-			return writer.openai
-		case interface{ Unwrap() http.ResponseWriter }:
-			w = writer.Unwrap()
-		default:
-			return false
-		}
-	}
+	ours := responseOf(w)
+	return ours != nil && ours.openai
 }

@@ -66,7 +66,7 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 	}
 	defer leave()
 	s.send(w, r, feed{
-		kind: "sse", passing: between, stream: store.EventStream, after: after,
+		kind: "sse", endless: true, passing: between, stream: store.EventStream, after: after,
 		wanted: func(e *store.Event) bool { return asks.owns(e.Client) && wanted(topics, e.Type) },
 		body: func(e *store.Event) any {
 			if e.Type == store.EventReset { // it is in no journal

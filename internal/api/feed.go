@@ -30,6 +30,8 @@ const aliveEvery = 30 * time.Second
 type feed struct {
 	// kind is the label of its metrics: sse, live, level or job.
 	kind string
+	// endless is true for one that only its client ends: that is no hang-up.
+	endless bool
 	// stream is that of the journal; empty for a feed of passing events only. after is the number behind which it begins.
 	stream string
 	after  uint64
@@ -103,12 +105,22 @@ func (s *Server) send(w http.ResponseWriter, r *http.Request, f feed) {
 		}()
 	}
 	err := s.sendEvents(w, f, numbered)
-	s.metrics.ended.WithLabelValues(f.kind, s.endOf(r.Context(), err, failed.Load())).Inc()
+	reason := s.endOf(r.Context(), err, failed.Load())
+	s.metrics.ended.WithLabelValues(f.kind, reason).Inc()
+	if f.endless || reason != endClient && reason != endSlow {
+		isWhole(w)
+	}
 	if errors.Is(err, os.ErrDeadlineExceeded) { // the client did not read for as long as one write may take
 		s.metrics.slow.WithLabelValues(f.kind).Inc()
 		s.log.Warn(eventListenerSlow, slog.String("kind", f.kind), slog.Int64(observe.KeyDurationMS, s.times.Write.Milliseconds()))
 	}
 }
+
+// Why an event stream ended, as labels: those that the client is the reason of.
+const (
+	endClient = "client" // it went
+	endSlow   = "slow"
+)
 
 // endOf is why an event stream ended, for metrics.
 func (s *Server) endOf(ctx context.Context, err error, failed bool) string {
@@ -120,13 +132,13 @@ func (s *Server) endOf(ctx context.Context, err error, failed bool) string {
 	}
 	switch {
 	case errors.Is(err, os.ErrDeadlineExceeded):
-		return "slow"
+		return endSlow
 	case failed:
 		return "failed"
 	case stopping:
 		return "stopping"
 	case err != nil, ctx.Err() != nil:
-		return "client"
+		return endClient
 	}
 	return "complete"
 }

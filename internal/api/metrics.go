@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"strconv"
@@ -35,7 +36,7 @@ var requestBuckets = []float64{0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.2
 func newMetrics(scope observe.Scope) *metrics {
 	return &metrics{
 		requests: observe.Register(scope, metric.NewCounterVec(metric.Opts{
-			Name: "scout_http_requests_total", Help: "Requests that were answered, by route, method and status.",
+			Name: "scout_http_requests_total", Help: "Requests that were answered, by route, method and status. 499: the client went before it had all of the answer.",
 		}, []string{"route", "method", "status"})),
 		seconds: observe.Register(scope, metric.NewHistogramVec(metric.HistogramOpts{
 			Name: "scout_http_request_seconds", Help: "Time from the headers of a request to the end of its answer; streams are left out.", Buckets: requestBuckets,
@@ -90,9 +91,11 @@ type answered struct {
 }
 
 // observe counts and logs a request that was answered.
-func (s *Server) observe(r *http.Request, w *response, a answered) {
+//
+//	client  ends with the connection of the client
+func (s *Server) observe(client context.Context, r *http.Request, w *response, a answered) {
 	status := w.status
-	if r.Context().Err() != nil && status == 0 {
+	if r.Context().Err() != nil && status == 0 || !s.stopping.Load() && w.left(client, r.Method) {
 		status = v1.StatusClientClosed
 	}
 	m := s.metrics

@@ -25,6 +25,7 @@ func (s *Server) fileHost() files.Host {
 			return files.Body{Reader: io.Reader(body), Explain: body.explain, Leave: leave}
 		},
 		Fail:     writeError,
+		Whole:    isWhole,
 		Replayed: s.metrics.replays.Inc,
 	}
 }

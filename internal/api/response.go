@@ -1,9 +1,11 @@
 package api
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +25,8 @@ type response struct {
 	within time.Duration
 	has    []string // the If-None-Match of a request that only reads
 	none   bool     // the client has the body already: none is sent
+	broken bool     // a part of the answer could not be sent
+	whole  bool     // its handler says that the client has all of it, or that it has no end
 }
 
 // newResponse is the answer to a client, which finds Scout's paths below the base path where it comes over the network.
@@ -72,7 +76,44 @@ func (w *response) Write(p []byte) (int, error) {
 	}
 	n, err := w.bounded(p)
 	w.bytes += int64(n)
+	w.broken = w.broken || err != nil
 	return n, err
+}
+
+// left reports whether the client went before it had the whole answer, although all was well. The end of an answer without a length is sent
+// when its handler has returned, so whoever is gone by then lacks it.
+//
+//	client  ends with the connection of the client
+func (w *response) left(client context.Context, method string) bool {
+	if w.whole || w.status >= http.StatusBadRequest || w.status == http.StatusSwitchingProtocols || method == http.MethodHead {
+		return false
+	}
+	length, err := strconv.ParseInt(w.Header().Get("Content-Length"), 10, 64)
+	if err == nil && w.bytes >= length {
+		return false
+	}
+	return w.broken || client.Err() != nil
+}
+
+// isWhole says that the client of an answer has all of it, or that it has no end, so that it is no failure if the client goes.
+func isWhole(w http.ResponseWriter) {
+	if ours := responseOf(w); ours != nil {
+		ours.whole = true
+	}
+}
+
+// responseOf is the response within a writer; nil for none.
+func responseOf(w http.ResponseWriter) *response {
+	for {
+		switch writer := w.(type) {
+		case *response:
+			return writer
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = writer.Unwrap()
+		default:
+			return nil
+		}
+	}
 }
 
 // bounded writes, to a client of HTTP/2 in parts that have a deadline each, as connection.Write does for others.
@@ -93,7 +134,9 @@ func (w *response) bounded(p []byte) (written int, err error) {
 
 // FlushError sends what was written so far.
 func (w *response) FlushError() error {
-	return w.inTime(http.NewResponseController(w.ResponseWriter).Flush)
+	err := w.inTime(http.NewResponseController(w.ResponseWriter).Flush)
+	w.broken = w.broken || err != nil
+	return err
 }
 
 // inTime does what waits for a client of HTTP/2. The deadline ends with it: when it passes, the stream is reset, also one that has nothing to say.

@@ -320,7 +320,7 @@ func isProbe(r *http.Request) bool {
 
 // serve is around every request.
 func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
-	began := time.Now()
+	began, client := time.Now(), r.Context()
 	c := connectionOf(r)
 	c.answers.Store(true)
 	if r.TLS == nil {
@@ -373,7 +373,7 @@ func (s *Server) serve(out http.ResponseWriter, r *http.Request) {
 		err = s.carryOut(w, r.WithContext(withCaller(r.Context(), who.at(w.base))), a) //nolint:contextcheck // as above
 	}
 	observe.EndSpan(span, err)
-	s.observe(r, w, answered{route: routeOf(pattern), id: id, client: who.label(), took: time.Since(began), bytesIn: body.read.Load()})
+	s.observe(client, r, w, answered{route: routeOf(pattern), id: id, client: who.label(), took: time.Since(began), bytesIn: body.read.Load()})
 }
 
 // carryOut runs the operation.

@@ -26,6 +26,7 @@ type exchange struct {
 	heard    time.Duration // of audio
 	early    bool          // the text began before the file had ended
 	replayed bool
+	whole    bool // all events of a stream were sent
 }
 
 // close removes what is left.

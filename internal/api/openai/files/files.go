@@ -70,6 +70,8 @@ type Host struct {
 	Body   func(r *http.Request) Body
 	// Fail answers with an error.
 	Fail func(w http.ResponseWriter, err error)
+	// Whole says that all of an answer was sent, so that its client may go. It is called for streams only.
+	Whole func(w http.ResponseWriter)
 	// Replayed counts an answer that was given again.
 	Replayed func()
 }
@@ -113,6 +115,9 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, task task) {
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
+	if err == nil && !x.whole && r.Context().Err() != nil {
+		err = errGone(r.Context().Err())
+	}
 	s.tell(x, err)
 	switch {
 	case err == nil:
@@ -122,6 +127,11 @@ func (s *Service) serve(w http.ResponseWriter, r *http.Request, task task) {
 	default:
 		s.host.Fail(w, err)
 	}
+}
+
+// errGone says that the client went before it had the answer.
+func errGone(why error) error {
+	return scout.Errorf(scout.CodeCancelled, "the client is gone: %w", why)
 }
 
 // task is what a path does.

@@ -285,7 +285,11 @@ func (p *production) keep(ctx context.Context) error {
 func (p *production) answer() error {
 	o, t := p.options, &p.text
 	if p.out != nil {
-		p.out.done(t, o, p.counted)
+		if err := p.out.done(t, o, p.counted); err != nil {
+			return err
+		}
+		p.whole = true
+		p.service.host.Whole(p.writer)
 		return nil
 	}
 	if aside := asideOf(t); aside != "" {

@@ -56,6 +56,7 @@ type events struct {
 	mu   sync.Mutex
 	open bool // the headers are sent
 	over bool
+	gone error // why nobody reads
 	said time.Time
 	text strings.Builder // the deltas, joined
 	last string          // the text of the last segment
@@ -131,8 +132,14 @@ func (e *events) start() {
 
 func (e *events) flush() {
 	if err := e.control.Flush(); err != nil {
-		e.stop(scout.Errorf(scout.CodeCancelled, "the client is gone: %w", err))
+		e.leave(err)
 	}
+}
+
+// leave stops the work: nobody reads.
+func (e *events) leave(why error) {
+	e.gone = errGone(why)
+	e.stop(e.gone)
 }
 
 // send writes one event or comment. The caller holds mu.
@@ -143,7 +150,7 @@ func (e *events) send(text string) {
 	e.start()
 	e.said = time.Now()
 	if _, err := e.writer.Write([]byte(text)); err != nil {
-		e.stop(scout.Errorf(scout.CodeCancelled, "the client is gone: %w", err))
+		e.leave(err)
 		return
 	}
 	e.flush()
@@ -171,8 +178,8 @@ func (e *events) settled(s *scout.Segment, logprobs bool) {
 	e.last = s.Text
 }
 
-// done sends the rest and the last event.
-func (e *events) done(t *scout.Transcript, o *options, c counted) {
+// done sends the rest and the last event. The error says that nobody reads.
+func (e *events) done(t *scout.Transcript, o *options, c counted) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	said := e.text.String()
@@ -188,6 +195,7 @@ func (e *events) done(t *scout.Transcript, o *options, c counted) {
 		done.LogProbs = allLogProbs(t)
 	}
 	e.event(done)
+	return e.gone
 }
 
 // fail ends a stream that has begun with an error.

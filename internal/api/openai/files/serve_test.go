@@ -2,8 +2,6 @@ package files_test
 
 import (
 	"bytes"
-	"context"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,49 +18,11 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api/openai"
 	"github.com/scout-speech/scout/internal/api/openai/files"
+	"github.com/scout-speech/scout/internal/api/openai/files/filestest"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
-	"github.com/scout-speech/scout/internal/engine/enginetest"
-	"github.com/scout-speech/scout/internal/engine/server"
-	"github.com/scout-speech/scout/internal/engine/wire"
-	"github.com/scout-speech/scout/internal/freespace"
-	"github.com/scout-speech/scout/internal/model"
-	"github.com/scout-speech/scout/internal/observe"
-	"github.com/scout-speech/scout/internal/recognize"
 )
 
-// TestMain lets the test binary be an engine too. It hears two words in each piece; if the first sample of a piece is negative and loud,
-// it fails.
-func TestMain(m *testing.M) {
-	enginetest.Main(m, func(*os.File) server.Options {
-		return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil }}
-	})
-}
-
-type backend struct{ load wire.Load }
-
-func (b backend) Facts() wire.Hello {
-	return wire.Hello{ModelID: b.load.ModelID, MaxFrames: 1 << 20, Slots: 2, HotWords: true, WordTimes: true, LogProbs: true}
-}
-func (backend) Close() error { return nil }
-
-func (backend) Transcribe(_ context.Context, r *wire.Request) (*wire.Result, error) {
-	if r.Samples[0] < -0.9 {
-		return nil, scout.Errorf(scout.CodeEngineFailed, "this piece is refused")
-	}
-	end := float32(len(r.Samples)) / scout.EngineSampleRateHz * 1000
-	logProb, half, most := float32(-0.25), end/2, end*0.9
-	zero := end * 0.4
-	result := &wire.Result{Text: "Hello Zoë.", Stop: wire.StopEnd, AudioTokens: len(r.Samples) / 400, PromptTokens: 3, Words: []wire.Word{
-		{Text: "Hello", StartMS: &zero, EndMS: &half, LogProb: &logProb}, {Text: "Zoë.", StartMS: &half, EndMS: &most, LogProb: &logProb},
-	}}
-	for i, piece := range []string{" Hello", " Zo", "\xc3", "\xab", "."} {
-		result.Tokens = append(result.Tokens, wire.Token{ID: int32(i), LogProb: &logProb})
-		if word := &result.Words[min(i, 1)]; r.Options.Tokens {
-			word.Tokens = append(word.Tokens, wire.WordToken{Bytes: []byte(piece), LogProb: logProb})
-		}
-	}
-	return result, nil
-}
+func TestMain(m *testing.M) { filestest.Main(m) }
 
 // served is a service over a folder, with a client.
 type served struct {
@@ -76,26 +36,12 @@ type served struct {
 func serve(t *testing.T, change func(*files.Options)) *served {
 	t.Helper()
 	s := &served{T: t, dir: t.TempDir()}
-	s.write("models/a/model.toml", "id = \"a\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
-	for _, name := range []string{"e", "d", "t"} {
-		s.write("models/a/"+name, name)
-	}
-	models := func() (*model.Store, error) { return model.Open(filepath.Join(s.dir, "models"), observe.Scope{}) }
-	engines := recognize.NewEngines(recognize.EnginesOptions{Machine: &recognize.Machine{}, Models: models, Default: "a", Program: os.Args[0]})
-	t.Cleanup(engines.Close)
-	list := func(context.Context) ([]v1.Model, error) {
-		return []v1.Model{{ID: "a", State: v1.ModelInstalled}, {ID: "b", State: v1.ModelAvailable}}, nil
-	}
-	o := files.Options{
-		Engines: engines, Names: &openai.Names{List: list}, Store: models, Refusal: func() error {
-			if err := s.refusal.Load(); err != nil {
-				return *err
-			}
-			return nil
-		},
-		Remove: func(context.Context, string) error { return scout.Errorf(scout.CodeModelInUse, "it is selected") },
-		Dir:    filepath.Join(s.dir, "received"), Budget: freespace.NewBudget(s.dir, func() int64 { return 0 }), MostBytes: 64 << 20, MostAudio: time.Hour,
-		Wait: time.Minute, Whole: time.Minute, Keep: "none", Failures: observe.NewFailures(observe.Scope{}),
+	o := filestest.Options(t, s.dir)
+	o.Refusal = func() error {
+		if err := s.refusal.Load(); err != nil {
+			return *err
+		}
+		return nil
 	}
 	if change != nil {
 		change(&o)
@@ -117,6 +63,7 @@ func serve(t *testing.T, change func(*files.Options)) *served {
 			w.WriteHeader(status)
 			_ = json.NewEncoder(w).Encode(body) // the client may be gone
 		},
+		Whole:    func(http.ResponseWriter) {},
 		Replayed: func() { s.replayed.Add(1) },
 	})
 	mux := http.NewServeMux()
@@ -131,30 +78,9 @@ func serve(t *testing.T, change func(*files.Options)) *served {
 	return s
 }
 
-func (s *served) write(path, content string) {
-	s.Helper()
-	path = filepath.Join(s.dir, path)
-	if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o755), os.WriteFile(path, []byte(content), 0o600)); err != nil {
-		s.Fatal(err)
-	}
-}
-
-// wav is a file of a tone, 16 kHz in mono. Its first sample is as given.
+// wav is a file of a tone whose first sample is as given.
 func wav(length time.Duration, first int16) []byte {
-	frames := int(length.Seconds() * 16000)
-	var b bytes.Buffer
-	b.WriteString("RIFF")
-	b.Write(binary.LittleEndian.AppendUint32(nil, uint32(36+2*frames))) //nolint:gosec // small
-	b.WriteString("WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x80\x3e\x00\x00\x00\x7d\x00\x00\x02\x00\x10\x00data")
-	b.Write(binary.LittleEndian.AppendUint32(nil, uint32(2*frames))) //nolint:gosec // as above
-	for i := range frames {
-		sample := int16(8000 * (1 - 2*(i/20%2)))
-		if i == 0 {
-			sample = first
-		}
-		b.Write(binary.LittleEndian.AppendUint16(nil, uint16(sample))) //nolint:gosec // the bits of a sample
-	}
-	return b.Bytes()
+	return filestest.WAV(length, map[int]int16{0: first})
 }
 
 // part is a field, or the file.
