@@ -60,7 +60,11 @@ POST /api/v1/session
 POST /api/v1/transcripts/{id}/restore
 POST /api/v1/transcripts/{id}/versions/{version}/restore
 POST /api/v1/uploads
+GET /v1/models
+GET /v1/models/{id...}
 GET /v1/realtime
+POST /v1/audio/transcriptions
+POST /v1/audio/translations
 POST /v1/realtime/client_secrets
 POST /v1/realtime/sessions
 POST /v1/realtime/transcription_sessions
@@ -105,6 +109,7 @@ func TestEveryOperationHasARole(t *testing.T) {
 		} else if strings.Contains(openOperations, "\n"+pattern+"\n") {
 			want = "none"
 		}
+		path = strings.Replace(path, "...}", "}", 1) // its parameter may contain slashes
 		if role := document.Paths[path][strings.ToLower(method)].Role; role != want {
 			t.Errorf("%s has the role %q in the document, want %q", pattern, role, want)
 		}

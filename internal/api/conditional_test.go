@@ -83,7 +83,7 @@ func TestEveryGETHasAHEAD(t *testing.T) {
 			e, _ := api.OperationExample(o.OperationID)
 			s := serve(t, exemplary)
 			s.prepare(o.OperationID)
-			target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/models/{id}", "/models/moonshine-tiny-en", "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
+			target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/api/v1/models/{id}", "/api/v1/models/moonshine-tiny-en", "/v1/models/{id}", "/v1/models/mine", "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
 			if e.Query != "" {
 				target += "?" + e.Query
 			}

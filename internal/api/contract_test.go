@@ -48,6 +48,7 @@ func exemplary(s *served) {
 	}
 	listening()(s)
 	transcribing(s)
+	filing(s)
 	s.services.Live = &dictations{recorder: s.recorder, store: s.store}
 	at := time.Date(2026, 11, 28, 22, 0, 0, 0, time.UTC)
 	s.services.Health = func(context.Context, bool) health.Report {
@@ -188,7 +189,7 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 				}
 				s := serve(t, exemplary)
 				s.prepare(o.OperationID)
-				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/models/{id}", "/models/moonshine-tiny-en", "/uploads/{id}", "/uploads/"+s.begun(o.OperationID), "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
+				target := strings.NewReplacer("/jobs/{id}", "/jobs/"+exampleJob, "/api/v1/models/{id}", "/api/v1/models/moonshine-tiny-en", "/v1/models/{id}", "/v1/models/mine", "/uploads/{id}", "/uploads/"+s.begun(o.OperationID), "{id}", string(exampleID), "{version}", "1", "{n}", "1").Replace(path)
 				if e.Query != "" {
 					target += "?" + e.Query
 				}
@@ -207,7 +208,7 @@ func TestEveryOperationIsDescribedAndKeepsItsContract(t *testing.T) {
 					s.sendsAnExample(strings.ToUpper(method), target, e)
 					return
 				}
-				response, body := s.do(strings.ToUpper(method), target, e.Body)
+				response, body := s.do(strings.ToUpper(method), target, realForm(e.Body), headersOf(e)...)
 				if fmt.Sprint(response.StatusCode) != status {
 					t.Fatalf("%d %s, want %s", response.StatusCode, body, status)
 				}

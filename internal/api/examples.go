@@ -64,8 +64,22 @@ const (
  "client_secret":{"value":"ek_q3Zk0mYv7Jr2Xw9dTn5LbHs8Pf1GcAe4UoKi6NxVtRy","expires_at":1795853400},"input_audio_format":"pcm16",
  "input_audio_transcription":{"model":"default","language":"","prompt":""},"input_audio_noise_reduction":null,
  "turn_detection":{"type":"server_vad","threshold":0.5,"prefix_padding_ms":300,"silence_duration_ms":500},"include":[]}`
-	exampleDeleted = `{"undo_until":"2026-12-28T22:00:00.000Z"}`
+	exampleOpenAIModel = `{"id":"moonshine-tiny-en","object":"model","created":1795824000,"owned_by":"moonshine","shutdown_date":null}`
+	exampleDeleted     = `{"undo_until":"2026-12-28T22:00:00.000Z"}`
 )
+
+// exampleAudio stands for the bytes of a file.
+const exampleAudio = "RIFF…"
+
+// formOfExample is a body in parts: fields, each a name and a value, and behind them a file.
+func formOfExample(fields ...string) string {
+	var b strings.Builder
+	for i := 0; i+1 < len(fields); i += 2 {
+		b.WriteString("--b\nContent-Disposition: form-data; name=\"" + fields[i] + "\"\n\n" + fields[i+1] + "\n")
+	}
+	b.WriteString("--b\nContent-Disposition: form-data; name=\"file\"; filename=\"meeting.wav\"\n\n" + exampleAudio + "\n--b--\n")
+	return b.String()
+}
 
 // examples are those of all operations, by operation.
 func examples() map[string]example {
@@ -177,6 +191,17 @@ func examples() map[string]example {
 			headers: []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: scout-live.v1"},
 			status:  101, answer: `Sec-WebSocket-Protocol: scout-live.v1`,
 		},
+		"post-v-audio-transcriptions": {
+			headers: []string{"Content-Type: multipart/form-data; boundary=b"}, body: formOfExample("model", "gpt-4o-transcribe", "include[]", "logprobs"),
+			status: 200, answer: `{"text":"Hello Zoë.","languages":[{"code":"en"}],"logprobs":[{"token":"Hello","logprob":-0.25,"bytes":[72,101,108,108,111]},{"token":" Zoë","logprob":-0.25,"bytes":[32,90,111,195,171]},{"token":".","logprob":-0.25,"bytes":[46]}],
+ "usage":{"type":"tokens","input_tokens":50,"output_tokens":3,"total_tokens":53,"input_token_details":{"audio_tokens":50,"text_tokens":0}}}`,
+		},
+		"post-v-audio-translations": {
+			headers: []string{"Content-Type: multipart/form-data; boundary=b"}, body: formOfExample("response_format", "json"), status: 200, answer: `{"text":"Hello Zoë."}`,
+		},
+		"get-v-models":       {status: 200, answer: `{"object":"list","data":[` + exampleOpenAIModel + `,{"id":"whisper-1","object":"model","created":1795824000,"owned_by":"scout","shutdown_date":null}]}`},
+		"get-v-models-id":    {status: 200, answer: exampleOpenAIModel},
+		"delete-v-models-id": {status: 200, answer: `{"id":"moonshine-tiny-en","object":"model","deleted":true}`},
 		"get-v-realtime": {
 			query:   "intent=transcription",
 			headers: []string{"Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==", "Sec-WebSocket-Protocol: realtime"},

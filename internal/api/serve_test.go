@@ -18,6 +18,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api"
+	"github.com/scout-speech/scout/internal/api/openai/files/filestest"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/export"
@@ -45,8 +46,9 @@ import (
 )
 
 func TestMain(m *testing.M) {
+	suite := filestest.Prepare(m) // this program is an engine, too
 	testrun.Beside(4)
-	os.Exit(testrun.Contain(m).Run())
+	os.Exit(suite.Run())
 }
 
 // unbuilt is the page of a program that was built without npm.
