@@ -31,7 +31,9 @@ OpenAI. DIR is a folder as for scout-bench transcribe. Linux only.
   users   so many users at the same time send a file of 11 s and no model, as
           the load script of whisper.cpp does: only 200 and 429 are right
   large   a file of 200 MB comes: the daemon grows by less than 5 MB
-  early   a stream is asked for: its text begins before the file has ended
+  early   a stream of a file of 4 minutes is asked for, in each format that
+          ffmpeg can make here: with WAV, FLAC, MP3 and Ogg Vorbis the text
+          begins before the file has ended
 
 A bound that is not met is told, and the exit code is not 0 then.`,
 		Example: "  scout-bench openai speech/\n  scout-bench openai speech/ --users 4 --json",
@@ -92,7 +94,9 @@ func writeOpenAI(a *app, r *service.OpenAIReport) error {
 		line("%d users: %v, the slowest text after %s", u.Users, u.Statuses, u.SlowNS.Round(time.Millisecond))
 	}
 	line("a file of %d MB: %d, the daemon grew by %.1f MB", service.LargeBytes>>20, r.LargeStatus, float64(r.GrowthBytes)/(1<<20))
-	line("text before the end of the file: %v", r.EarlyDelta)
+	for _, e := range r.Early {
+		line("%s: first text before the end of the upload: %v (%s)", e.Format, e.Early, e.FirstNS.Round(time.Millisecond))
+	}
 	for _, missed := range r.Missed {
 		line("SHORT: %s", missed)
 	}

@@ -60,6 +60,8 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 		return r.ffmpeg(what)
 	}
 	switch {
+	case r.unfinished():
+		return nil, ErrUnfinished
 	case r.src.path == "":
 		return nil, errUnknownStream()
 	case r.ffmpegPath() == "":
@@ -68,8 +70,18 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 	return r.ffmpeg(what)
 }
 
+// unfinished reports whether the first decoder is chosen, for a file that is still being written.
+func (r *Reader) unfinished() bool { return r.opts.Unfinished && r.src.path == "" && r.decoder == nil }
+
 // mp3 prefers ffmpeg, which conceals damage better and supports all versions and layers.
 func (r *Reader) mp3(what sniffed) (decoder, error) {
+	if r.unfinished() {
+		d, err := newMP3(r.src)
+		if errors.Is(err, errLayer) {
+			err = ErrUnfinished
+		}
+		return d, err
+	}
 	if r.ffmpegPath() == "" {
 		return r.mp3Here(what)
 	}

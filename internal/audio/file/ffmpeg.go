@@ -66,6 +66,9 @@ func (r *Reader) ffmpegPath() string {
 // ffmpegJob is what ffmpeg reads of the source, from its position on.
 func (r *Reader) ffmpegJob(what sniffed) (ffmpegJob, error) {
 	job := ffmpegJob{ctx: r.ctx, opts: r.opts, program: r.ffmpegPath(), what: what, src: r.src}
+	if r.unfinished() {
+		return job, ErrUnfinished
+	}
 	if job.program == "" {
 		return job, missing(what.container, nil)
 	}

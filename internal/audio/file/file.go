@@ -53,6 +53,9 @@ type Options struct {
 	ChannelAlone bool
 	// SpoolLimit bounds that copy in bytes. Default DefaultSpoolLimit; the disk's last 512 MB always stay free.
 	SpoolLimit int64
+	// Unfinished says that a stream is a file that is still being written. What can be decoded in this process is then, also MP3, and New fails
+	// with ErrUnfinished where the beginning needs ffmpeg, or is not recognised: the whole file must be there for that.
+	Unfinished bool
 	// Raw describes samples without a header; nil for input with a header.
 	Raw *RawFormat
 	// Survey requests Info.Sounds, which costs little.
@@ -63,6 +66,9 @@ type Options struct {
 	// reports scout.CodeAudioCorrupt. It is called in the goroutine that reads.
 	Panicked func(decoder string, value any)
 }
+
+// ErrUnfinished is the error of New for a file that must be complete to be decoded.
+var ErrUnfinished = scout.Errorf(scout.CodeAudioUnsupported, "its decoder needs the whole file")
 
 func (o Options) withDefaults() Options {
 	if o.StallTimeout <= 0 {

@@ -2,6 +2,7 @@ package service
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/binary"
 	"encoding/json"
@@ -10,6 +11,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"os/exec"
 	"strings"
 	"sync"
 	"time"
@@ -33,14 +35,24 @@ type OpenAIUsers struct {
 	SlowNS   time.Duration  `json:"slow_ns"`  // of the slowest 200
 }
 
+// OpenAIEarly is whether the text of a file in a format began before the end of its upload.
+type OpenAIEarly struct {
+	Format string `json:"format"`
+	Early  bool   `json:"early"`
+	// FirstNS is the time from the beginning of the upload to the first text.
+	FirstNS time.Duration `json:"first_ns"`
+	// Bound is true where it must. Other formats need the whole file.
+	Bound bool `json:"bound"`
+}
+
 // OpenAIReport is what was measured of OpenAI's paths for files.
 type OpenAIReport struct {
 	Users []OpenAIUsers `json:"users"`
 	// GrowthBytes is by how much the daemon grew while a file of LargeBytes came, over its size before.
 	GrowthBytes int64 `json:"growth_bytes"`
 	LargeStatus int   `json:"large_status"`
-	// EarlyDelta is true where the text of a file began before the file had ended.
-	EarlyDelta bool `json:"early_delta"`
+	// Early says for each format whether the text of a file began before the file had ended.
+	Early []OpenAIEarly `json:"early"`
 	// Missed are the bounds that were not met, in words.
 	Missed []string `json:"missed"`
 }
@@ -65,8 +77,10 @@ func (r *OpenAIReport) judge() {
 	if r.GrowthBytes >= MostGrowth {
 		miss("the daemon grew by %.1f MB while a file of %d MB came: want less than %d MB", float64(r.GrowthBytes)/(1<<20), LargeBytes>>20, MostGrowth>>20)
 	}
-	if !r.EarlyDelta {
-		miss("no text came before the file had ended")
+	for _, e := range r.Early {
+		if e.Bound && !e.Early {
+			miss("%s: no text came before the file had ended", e.Format)
+		}
 	}
 }
 
@@ -88,7 +102,7 @@ func OpenAI(ctx context.Context, o Options, users []int) (*OpenAIReport, error) 
 		if report.GrowthBytes, report.LargeStatus, err = h.large(ctx); err != nil {
 			return err
 		}
-		if report.EarlyDelta, err = h.early(ctx, o.Speech); err != nil {
+		if report.Early, err = h.earlyTexts(ctx, o.Speech); err != nil {
 			return err
 		}
 		for _, n := range users {
@@ -227,15 +241,49 @@ func (h *house) large(ctx context.Context) (growth int64, status int, err error)
 	return growth, response.StatusCode, err
 }
 
-// early sends the half of a file, waits for the first text, and then sends the rest.
-func (h *house) early(ctx context.Context, speech []float32) (bool, error) {
-	h.tell("openai: text before the end of the file")
-	const least, within = 4 * 60 * rate, time.Minute
+// earlyFormats are those whose files are sent, with the arguments of ffmpeg that make them.
+var earlyFormats = []struct {
+	name, arguments string
+	bound           bool
+}{
+	{"WAV", "", true}, {"FLAC", "-c:a flac -f flac", true}, {"MP3", "-c:a libmp3lame -b:a 64k -f mp3", true}, {"Ogg Vorbis", "-c:a libvorbis -f ogg", true},
+	{"Ogg Opus", "-c:a libopus -b:a 24k -f ogg", false}, {"WebM", "-c:a libopus -b:a 24k -f webm", false}, {"AAC", "-c:a aac -b:a 64k -f adts", false},
+}
+
+// earlyTexts sends a file in each format that can be made here: only WAV without ffmpeg.
+func (h *house) earlyTexts(ctx context.Context, speech []float32) ([]OpenAIEarly, error) {
+	const least = 4 * 60 * rate
 	long := speech
 	for len(long) < least {
 		long = append(long[:len(long):len(long)], speech...)
 	}
-	file := wavOf(long)
+	sound := wavOf(long)
+	var all []OpenAIEarly
+	for _, f := range earlyFormats {
+		h.tell("openai: text before the end of a file, %s", f.name)
+		file, within := sound, time.Minute
+		if f.arguments != "" {
+			made := exec.CommandContext(ctx, "ffmpeg", strings.Fields("-nostdin -loglevel error -f wav -i pipe:0 "+f.arguments+" pipe:1")...) //nolint:gosec // as above
+			made.Stdin = bytes.NewReader(sound)
+			var err error
+			if file, err = made.Output(); err != nil {
+				continue // nobody can make it here
+			}
+		}
+		if !f.bound {
+			within = 10 * time.Second
+		}
+		first, early, err := h.early(ctx, file, within)
+		if err != nil {
+			return all, err
+		}
+		all = append(all, OpenAIEarly{Format: f.name, Early: early, FirstNS: first, Bound: f.bound})
+	}
+	return all, nil
+}
+
+// early sends the half of a file, waits for the first text, and then sends the rest.
+func (h *house) early(ctx context.Context, file []byte, within time.Duration) (first time.Duration, early bool, err error) {
 	in, out := io.Pipe()
 	w := multipart.NewWriter(out)
 	heard := make(chan struct{})
@@ -255,17 +303,17 @@ func (h *house) early(ctx context.Context, speech []float32) (bool, error) {
 		_ = out.CloseWithError(errors.Join(err, w.Close())) // it never fails
 	}()
 	defer func() { _ = in.Close() }() // as above
-	ctx, cancel := context.WithTimeout(ctx, 2*within)
+	ctx, cancel := context.WithTimeout(ctx, within+2*time.Minute)
 	defer cancel()
 	request, err := http.NewRequestWithContext(ctx, http.MethodPost, "http://"+h.address()+transcriptions, in)
 	if err != nil {
-		return false, fmt.Errorf("send a file: %w", err)
+		return 0, false, fmt.Errorf("send a file: %w", err)
 	}
 	request.Header.Set("Content-Type", w.FormDataContentType())
 	began := time.Now()
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
-		return false, fmt.Errorf("send a file: %w", err)
+		return 0, false, fmt.Errorf("send a file: %w", err)
 	}
 	defer func() { _ = response.Body.Close() }() // it was read as far as wanted
 	lines := bufio.NewScanner(response.Body)
@@ -277,8 +325,9 @@ func (h *house) early(ctx context.Context, speech []float32) (bool, error) {
 		data, is := strings.CutPrefix(lines.Text(), "data: ")
 		if is && json.Unmarshal([]byte(data), &event) == nil && event.Type == "transcript.text.delta" {
 			close(heard)
-			return time.Since(began) < within, nil
+			took := time.Since(began)
+			return took, took < within, nil
 		}
 	}
-	return false, lines.Err()
+	return 0, false, lines.Err()
 }

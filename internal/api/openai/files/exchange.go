@@ -8,6 +8,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api/openai"
+	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -59,14 +60,17 @@ func (x *exchange) carryOut(ctx context.Context, r *http.Request) error {
 	}
 	if begun != nil { // it was decoded while it came
 		err := begun.wait()
+		whole := errors.Is(err, file.ErrUnfinished) // it is complete now
 		switch {
-		case !x.form.late, err == nil:
+		case err == nil, !x.form.late && !whole:
 			return x.told(err)
-		case x.out.begun():
+		case !x.out.begun(): // once more, with all fields
+			x.out.close()
+			x.out = nil
+		case !whole:
 			return errForm("a field came after the file, whose text had begun: send it before the file")
 		}
-		x.out.close() // nothing was sent: once more, with all fields
-		x.out, x.early = nil, false
+		x.early = false
 	}
 	o, err := x.form.parse(x.task)
 	if err != nil {
@@ -114,11 +118,10 @@ func (x *exchange) receive(ctx context.Context, r *http.Request, may bool) (begu
 	x.form = &form{fields: make(map[string][]string)}
 	receiving := &receiver{form: x.form, body: body}
 	receiving.make = func() (*spool, error) { return newSpool(s.Dir, s.Budget, s.MostBytes) }
-	receiving.arrives = func(ctx context.Context, head []byte) error {
-		if may && x.task == transcribing && decodesAsItComes(head) {
+	receiving.arrives = func(ctx context.Context) {
+		if may && x.task == transcribing {
 			begun = x.begin(ctx)
 		}
-		return nil
 	}
 	err = receiving.receive(ctx, r)
 	if begun == nil {
@@ -166,34 +169,35 @@ func (x *exchange) begin(ctx context.Context) *work {
 	x.early = true
 	w := &work{stop: stop, done: make(chan struct{})}
 	x.stream(stop)
-	file := x.form.file
+	coming := x.form.file
 	go func() { // receive and carryOut wait for it
 		defer close(w.done)
 		defer x.service.early.leave()
 		defer stop(nil)
-		w.err = x.service.Failures.Guard("openai", func() error { return x.make(ctx, &o, file.follow(ctx)) })
+		w.err = x.service.Failures.Guard("openai", func() error { return x.make(ctx, &o, coming.follow(ctx)) })
+		if errors.Is(w.err, file.ErrUnfinished) {
+			if !x.out.begun() {
+				x.out.close() // no headers before more is known
+			}
+			return
+		}
 		if cause := context.Cause(ctx); w.err != nil && cause != nil {
 			w.err = cause
 		}
 		if w.err != nil {
-			file.end(w.err) // no more of it is needed
+			coming.end(w.err) // no more of it is needed
 		}
 	}()
 	return w
 }
 
-// stream makes the answer that of a stream.
+// stream makes the answer that of a stream, whose end is that of the work.
 func (x *exchange) stream(stop context.CancelCauseFunc) {
 	if x.out == nil {
 		x.out = newEvents(x.writer, func(err error) { stop(err) })
+		return
 	}
-}
-
-// decodesAsItComes reports whether a file with these first bytes is decoded without being complete. Others need all of it, or another
-// program that does.
-func decodesAsItComes(head []byte) bool {
-	begins := func(text string) bool { return len(head) >= len(text) && string(head[:len(text)]) == text }
-	return (begins("RIFF") || begins("RF64")) && len(head) >= 12 && string(head[8:12]) == "WAVE" || begins("fLaC")
+	x.out.stops(func(err error) { stop(err) })
 }
 
 // noTranslator says that no model does what is asked for.

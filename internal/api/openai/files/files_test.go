@@ -2,11 +2,13 @@ package files_test
 
 import (
 	"bufio"
+	"bytes"
 	"encoding/json"
 	"io"
 	"math"
 	"mime/multipart"
 	"net/http"
+	"os/exec"
 	"reflect"
 	"slices"
 	"strings"
@@ -267,8 +269,33 @@ func (s *stream) next() map[string]any {
 // The text of a file comes before the file has ended, in deltas that are the text of the last event.
 func TestTextBeforeTheEndOfTheUpload(t *testing.T) {
 	t.Parallel()
+	sound := wav(4*time.Minute, 0)
+	for name, arguments := range map[string]string{"WAV": "", "MP3": "-c:a libmp3lame -b:a 64k -f mp3", "Vorbis": "-c:a libvorbis -f ogg", "FLAC": "-c:a flac -f flac"} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			textBeforeTheEnd(t, encoded(t, sound, arguments))
+		})
+	}
+}
+
+// encoded is a WAV file in another format.
+func encoded(t *testing.T, sound []byte, arguments string) []byte {
+	t.Helper()
+	if arguments == "" {
+		return sound
+	}
+	made := exec.CommandContext(t.Context(), "ffmpeg", strings.Fields("-nostdin -loglevel error -f wav -i pipe:0 "+arguments+" pipe:1")...) //nolint:gosec // of this test
+	made.Stdin = bytes.NewReader(sound)
+	file, err := made.Output()
+	if err != nil {
+		t.Skipf("needs ffmpeg with its encoders: %v", err)
+	}
+	return file
+}
+
+func textBeforeTheEnd(t *testing.T, file []byte) {
+	t.Helper()
 	s := serve(t, nil)
-	file := wav(4*time.Minute, 0)
 	in, out := io.Pipe()
 	w := multipart.NewWriter(out)
 	heard := make(chan struct{})

@@ -1,7 +1,6 @@
 package files
 
 import (
-	"bufio"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -48,8 +47,8 @@ type form struct {
 type receiver struct {
 	*form
 	body    Body
-	make    func() (*spool, error)                       // makes the file
-	arrives func(ctx context.Context, head []byte) error // is called before the file is read, with its first bytes
+	make    func() (*spool, error)    // makes the file
+	arrives func(ctx context.Context) // is called before the file is read
 }
 
 // receive reads all parts. After an error the file is not complete.
@@ -125,12 +124,8 @@ func (f *receiver) takeFile(ctx context.Context, part *multipart.Part) (err erro
 		return err
 	}
 	defer func() { f.file.end(err) }()
-	from := bufio.NewReaderSize(part, blockBytes)
-	head, _ := from.Peek(sniffed) // a failure comes back with the next read
-	if err := f.arrives(ctx, head); err != nil {
-		return err
-	}
-	if err := f.file.take(from); err != nil {
+	f.arrives(ctx)
+	if err := f.file.take(part); err != nil {
 		var write *writeError
 		if errors.As(err, &write) {
 			return write.err

@@ -69,6 +69,15 @@ func newEvents(w http.ResponseWriter, stop func(error)) *events {
 	return e
 }
 
+// stops says what is called when nobody reads from now on: at once, where nobody does already.
+func (e *events) stops(stop func(error)) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.stop = stop; e.gone != nil {
+		stop(e.gone)
+	}
+}
+
 // alive sends the headers after a while, and then comments while there is nothing else.
 func (e *events) alive() {
 	headers := time.NewTimer(headersWithin)

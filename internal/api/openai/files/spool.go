@@ -16,11 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/freespace"
 )
 
-const (
-	blockBytes = 32 << 10
-	// sniffed is how much of a file tells what it is.
-	sniffed = 64
-)
+const blockBytes = 32 << 10
 
 // blocks are the buffers of requests that write.
 var blocks = sync.Pool{New: func() any { return new([blockBytes]byte) }} //nolint:gochecknoglobals // a pool is shared
