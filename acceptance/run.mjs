@@ -103,8 +103,22 @@ function clients() {
   else row("curl", "", "", "absent: it is not installed");
   run("docs/clients", "", "every example of these pages", process.execPath, [join(here, "documents.mjs"), join(dir, "examples")], { SCOUT_DATA: scoutEnv2.SCOUT_DATA, SCOUT_TLS__MODE: "auto", SCOUT_HTTP__ADDR: scoutEnv2.SCOUT_HTTP__ADDR, XDG_CONFIG_HOME: scoutEnv2.XDG_CONFIG_HOME });
   row("Prism, with OpenAI's document", "", "", "absent: that document is in no registry of packages, and not in this repository");
-  if (has("promtool")) run("promtool", spawnSync("promtool", ["--version"], { encoding: "utf8" }).stdout.match(/version (\S+)/)?.[1] ?? "", "check metrics", "bash", ["-c", `curl -sS -H "Authorization: Bearer $SCOUT_KEY" "$SCOUT_HTTP/metrics" | promtool check metrics && echo "ok - check metrics" || { echo "not ok - check metrics"; exit 1; }`]);
-  else row("promtool", "", "check metrics", "absent: it is not installed (Debian: prometheus)");
+  promtool();
+}
+
+// promtool is Prometheus' own judgement of the metrics: their names, their help, the text format.
+function promtool() {
+  const ours = join(root, ".tools/bin/promtool"), program = has("promtool") ? "promtool" : existsSync(ours) ? ours : "";
+  if (program === "") {
+    const log = join(root, ".tools/acceptance-promtool.log"), why = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").at(-1) : "it is not installed (Debian: prometheus)";
+    row("promtool", "", "check metrics", `absent, so it did not run: ${why}`);
+  } else {
+    const told = spawnSync(program, ["--version"], { encoding: "utf8" });
+    run("promtool", `${told.stdout}${told.stderr}`.match(/version (\S+)/)?.[1] ?? "", "check metrics", "bash", ["-c", `set -o pipefail
+      text=$(curl -sS --fail -H "Authorization: Bearer $SCOUT_KEY" "$SCOUT_HTTP/metrics") && grep -q '^scout_http_requests_total' <<<"$text" || { echo "not ok - the metrics came"; exit 1; }
+      said=$("$0" check metrics <<<"$text" 2>&1) && echo "ok - check metrics" || { echo "not ok - check metrics: $said"; exit 1; }`, program]);
+  }
+  row("promtool", "", "test rules", "absent: Scout has no rules for alerts, so there is nothing to test");
 }
 
 let code = 0;

@@ -8,7 +8,8 @@
 #   scripts/setup.sh page       what the page is built with, of npm into web/node_modules; nothing of it is in the program but the page
 #   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
 #   scripts/setup.sh acceptance clients of other people, which only `make acceptance` needs: of npm into acceptance/node_modules, of
-#                               Python into acceptance/python/venv. What cannot be installed is said, and is no failure
+#                               Python into acceptance/python/venv, and promtool out of Debian's prometheus into .tools/bin. What
+#                               cannot be installed is said, and is no failure
 #
 # Everything except the packages goes into .tools/ and var/ in the checkout. A second run finds everything in
 # place and takes about a second.
@@ -237,6 +238,24 @@ install_clients() {
   done
 }
 
+# install_promtool takes promtool out of Debian's package, without installing the server that is in it. It needs no root.
+install_promtool() {
+  local fresh log="$TOOLS/acceptance-promtool.log"
+  if command -v promtool >/dev/null 2>&1 || [ -x "$TOOLS/bin/promtool" ]; then return 0; fi
+  if ! command -v apt-get >/dev/null 2>&1 || ! command -v dpkg-deb >/dev/null 2>&1; then
+    echo "this is no Debian: install promtool, which comes with Prometheus" >"$log"
+    return 0
+  fi
+  say "fetching promtool out of Debian's package prometheus into .tools/bin"
+  fresh=$(mktemp -d)
+  if (cd "$fresh" && apt-get download prometheus && dpkg-deb --fsys-tarfile prometheus_*.deb | tar -x ./usr/bin/promtool && mv usr/bin/promtool "$TOOLS/bin/promtool") >"$log" 2>&1; then
+    rm -f "$log"
+  else
+    say "that failed: $(tail -n 1 "$log")"
+  fi
+  rm -rf "$fresh"
+}
+
 mkdir -p "$TOOLS/bin"
 case "${1:-}" in
   packages) install_packages ;;
@@ -244,6 +263,6 @@ case "${1:-}" in
   tests) install_go_tool gotestsum "$GOTESTSUM" && install_test_model && install_browser ;;
   page) install_page ;;
   lint) install_go_tool golangci-lint "$GOLANGCI_LINT" ;;
-  acceptance) install_clients ;;
+  acceptance) install_clients && install_promtool ;;
   *) fail "usage: scripts/setup.sh packages|models|tests|page|lint|acceptance" ;;
 esac
