@@ -25,7 +25,9 @@ func newTLSCommand(a *app) *cobra.Command {
 		Long: `The setting tls.mode says whether Scout speaks TLS: files has a certificate of
 yours (tls.cert, tls.key), auto one that Scout makes for this machine. That one
 is signed by a CA of its own, which can sign for the names and addresses of this
-machine and for nothing else. Clients have to trust it.`,
+machine and for nothing else, except where one of the names is below another
+(a.example and example): then for all names below that one. Clients have to
+trust it.`,
 		Example: `  scout settings set tls.mode auto && scout serve restart
   NODE_EXTRA_CA_CERTS=$(scout tls ca) node program.mjs
   curl --cacert "$(scout tls ca)" https://localhost:7268/livez
@@ -294,8 +296,8 @@ func newTLSTrustCommand(a *app) *cobra.Command {
 		Long: `Adds Scout's own CA to the authorities of the system (Debian, Ubuntu, Alpine,
 Fedora, Arch, openSUSE) and of the user's browsers (Chromium, Chrome, Firefox).
 It prints every command, then asks, then runs them; what needs the administrator
-is run with sudo. The CA can sign for the names and addresses of this machine
-and for nothing else. scout tls untrust takes it back.
+is run with sudo. scout tls says what the CA can sign for. An older CA of the
+same data folder goes once the new one is there. scout tls untrust takes it back.
 
 Node and Java have authorities of their own: NODE_EXTRA_CA_CERTS is for Node.`,
 		Example: `  scout tls trust --dry-run

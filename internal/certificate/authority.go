@@ -321,6 +321,40 @@ func forgetKey(dir string) error {
 	return scout.FileError(scout.CodeWriteFailed, "remove the key of the CA", err)
 }
 
+// Forget removes what tls.mode = auto left and nothing uses now, and returns the files that are gone. Where clients are shown another certificate,
+// that is all of it: a CA that signs for nobody misleads whoever is pointed to it, and its key and that of its certificate are secrets. Where TLS is off
+// (o.Cert is empty) it may come back, and nobody shall have to trust another CA for that: only the key of the CA goes, unless it is to be kept.
+func Forget(o Options) (gone []string, err error) {
+	names := []string{caKeyName, pairName, caName}
+	if o.Cert == "" {
+		names = names[:1]
+		if o.KeepCAKey {
+			return nil, nil
+		}
+	}
+	var errs []error
+	for _, name := range names {
+		path := filepath.Join(o.Dir, name)
+		if samePath(path, o.Cert) || samePath(path, o.Key) {
+			continue // the person uses it
+		}
+		switch err := os.Remove(path); {
+		case err == nil:
+			gone = append(gone, path)
+		case !absent(err):
+			errs = append(errs, scout.FileError(scout.CodeWriteFailed, "remove "+path, err))
+		}
+	}
+	return gone, errors.Join(errs...)
+}
+
+// samePath reports whether two paths lead to one file.
+func samePath(a, b string) bool {
+	first, err := os.Stat(a)
+	second, otherErr := os.Stat(b)
+	return err == nil && otherErr == nil && os.SameFile(first, second)
+}
+
 // Renew has the daemon make a new certificate, signed by a new CA unless the key of the old one was kept: it removes the certificate that there is.
 func Renew(dir string) error {
 	err := os.Remove(PairFile(dir))

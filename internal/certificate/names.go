@@ -27,15 +27,17 @@ func ThisMachine(name string) Names {
 	return NamesOf(name)
 }
 
-// OfInterfaces are the addresses that this machine has now in networks that other machines may be in.
+// OfInterfaces are the addresses that this machine has now in networks that other machines may be in. Temporary ones of IPv6 (RFC 8981) are for
+// connections that this machine begins: nobody calls it by one, and another takes its place every day.
 func OfInterfaces() Names {
 	addresses, err := net.InterfaceAddrs()
 	if err != nil {
 		return Names{} // clients call it by name
 	}
 	var n Names
+	passing := temporary()
 	for _, a := range addresses {
-		if prefix, err := netip.ParsePrefix(a.String()); err == nil && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast() {
+		if prefix, err := netip.ParsePrefix(a.String()); err == nil && !prefix.Addr().IsLoopback() && !prefix.Addr().IsLinkLocalUnicast() && !slices.Contains(passing, prefix.Addr()) {
 			n.IP = append(n.IP, prefix.Addr())
 		}
 	}

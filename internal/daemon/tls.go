@@ -19,6 +19,9 @@ import (
 // eventCertificateNotWatched is logged where the system does not tell when the files of the certificate are changed.
 const eventCertificateNotWatched = "certificate_not_watched"
 
+// eventCertificateRemoved is logged where files of Scout's own CA are removed, because tls.mode is no longer auto.
+const eventCertificateRemoved = "certificate_removed"
+
 // certificateEvery is how often the certificate is looked at, however its files change: whether its end is near, and for changes that nobody tells.
 const certificateEvery = time.Hour
 
@@ -53,6 +56,9 @@ func CertificateOptions(s *settings.Loaded, scope observe.Scope) (*certificate.O
 // command started goes on: what speaks TLS is refused until there is one.
 func (d *daemon) openCertificate() error {
 	o, err := CertificateOptions(d.options.Settings, d.options.Scope)
+	if err == nil {
+		err = d.forgetCA(o)
+	}
 	if err != nil || o == nil {
 		return err
 	}
@@ -65,6 +71,31 @@ func (d *daemon) openCertificate() error {
 		hint = own + "; or serve without TLS: scout settings set tls.mode off"
 	}
 	return scout.Errorf(scout.CodeOf(err), "TLS: %w", err).WithHint("%s", hint)
+}
+
+// forgetCA removes what another mode of TLS left. That some of it stays is no reason not to serve.
+//
+//	o  nil where TLS is off
+func (d *daemon) forgetCA(o *certificate.Options) error {
+	s := d.options.Settings
+	if o != nil && o.Own {
+		return nil
+	}
+	if o == nil {
+		dir, err := s.TLSDir()
+		if err != nil {
+			return err
+		}
+		o = &certificate.Options{Dir: dir, KeepCAKey: s.TLS.KeepCAKey == "on"}
+	}
+	gone, err := certificate.Forget(*o)
+	switch {
+	case err != nil:
+		d.log.Warn(eventCertificateRemoved, slog.Any("files", gone), slog.String(observe.KeyError, scout.Plain(err)))
+	case len(gone) > 0:
+		d.log.Info(eventCertificateRemoved, slog.Any("files", gone), slog.String(observe.KeyError, ""))
+	}
+	return nil
 }
 
 // servePort answers the clients of an address until the server stops.

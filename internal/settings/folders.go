@@ -11,7 +11,11 @@ import (
 // Directory Specification).
 func (l *Loaded) DataDir() (string, error) {
 	if l.Data.Dir != "" {
-		return l.Data.Dir, nil
+		dir, err := filepath.Abs(l.Data.Dir) // programs elsewhere are told of files in it
+		if err != nil {
+			return "", scout.Errorf(scout.CodeConfigInvalid, "find the data folder: %w", err).WithHint("name it with its whole path: --data-dir, $SCOUT_DATA")
+		}
+		return dir, nil
 	}
 	if dir := environment(l.sources.Environment)["XDG_DATA_HOME"]; filepath.IsAbs(dir) {
 		return filepath.Join(dir, "scout"), nil

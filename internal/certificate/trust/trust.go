@@ -28,19 +28,29 @@ type Machine struct {
 	Administrator bool
 	// Find returns the path of a program.
 	Find func(program string) (string, error)
-	// Has reports whether a database of NSS has a certificate under a name.
-	Has func(database, name string) bool
+	// Names lists the names of the certificates in a database of NSS.
+	Names func(database string) []string
 }
 
 // ThisMachine is the machine that this program runs on.
 func ThisMachine() Machine {
 	home, _ := os.UserHomeDir() // without one there are no browsers
-	return Machine{Home: home, Administrator: os.Geteuid() == 0, Find: exec.LookPath, Has: inDatabase}
+	return Machine{Home: home, Administrator: os.Geteuid() == 0, Find: exec.LookPath, Names: inDatabase}
 }
 
-// inDatabase asks certutil.
-func inDatabase(database, name string) bool {
-	return exec.Command("certutil", "-L", "-d", database, "-n", name).Run() == nil //nolint:gosec,noctx // it reads one file
+// inDatabase asks certutil. Names without a space are what comes before the first one in a line.
+func inDatabase(database string) []string {
+	list, err := exec.Command("certutil", "-L", "-d", database).Output() //nolint:gosec,noctx // it reads one file
+	if err != nil {
+		return nil
+	}
+	var names []string
+	for line := range strings.Lines(string(list)) {
+		if name, _, found := strings.Cut(line, " "); found {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // Step is one command of a plan.
@@ -93,13 +103,39 @@ var systems = []system{
 	{"/usr/share/pki/trust/anchors", ".pem", []string{"update-ca-certificates"}},         // openSUSE
 }
 
-// Label names the CA of a data folder in every store of certificates: another one of the same folder takes its place.
+// Label names the CAs of a data folder in every store of certificates.
 func Label(dataDir string) string {
 	if followed, err := filepath.EvalSymlinks(dataDir); err == nil { // else by the name that it is called by
 		dataDir = followed
 	}
 	sum := sha256.Sum256([]byte(filepath.Clean(dataDir)))
 	return "scout-" + hex.EncodeToString(sum[:4])
+}
+
+// nameOf is the name of one CA of a data folder where several may be beside each other: a new one is added before the old one goes.
+func nameOf(label, ca string) string {
+	content, err := os.ReadFile(ca)
+	if err != nil {
+		return label + "-new" // what adds it will say why
+	}
+	sum := sha256.Sum256(content)
+	return label + "-" + hex.EncodeToString(sum[:4])
+}
+
+// of are the names of the CAs of a data folder in a database, but for one.
+func (m Machine) of(database, label, but string) []string {
+	return slices.DeleteFunc(m.Names(database), func(name string) bool {
+		return name == but || name != label && !strings.HasPrefix(name, label+"-")
+	})
+}
+
+// removal takes certificates out of a database.
+func removal(browser, database string, names []string) []Step {
+	var steps []Step
+	for _, name := range names {
+		steps = append(steps, Step{browser, []string{"certutil", "-D", "-d", database, "-n", name}, database})
+	}
+	return steps
 }
 
 // Trust plans what has this machine trust a CA.
@@ -111,11 +147,10 @@ func (m Machine) Trust(ca, dataDir string) Plan {
 		target := filepath.Join(s.folder, Label(dataDir)+s.ending)
 		return []Step{{everybody, m.as(append([]string{"install", "-m", "644", ca}, target)...), s.folder}, {everybody, m.as(s.update...), s.folder}}
 	}, func(browser, database string) []Step {
-		var steps []Step
-		if m.Has(database, Label(dataDir)) { // another one may have its name
-			steps = append(steps, Step{browser, []string{"certutil", "-D", "-d", database, "-n", Label(dataDir)}, database})
-		}
-		return append(steps, Step{browser, []string{"certutil", "-A", "-d", database, "-n", Label(dataDir), "-t", "C,,", "-i", ca}, database})
+		label := Label(dataDir)
+		name := nameOf(label, ca)
+		add := Step{browser, []string{"certutil", "-A", "-d", database, "-n", name, "-t", "C,,", "-i", ca}, database}
+		return append([]Step{add}, removal(browser, database, m.of(database, label, name))...) // where adding fails, the old one stays
 	})
 }
 
@@ -132,10 +167,7 @@ func (m Machine) Untrust(dataDir string) Plan {
 		}
 		return []Step{{everybody, m.as("rm", target), s.folder}, {everybody, m.as(update...), s.folder}}
 	}, func(browser, database string) []Step {
-		if !m.Has(database, Label(dataDir)) {
-			return nil
-		}
-		return []Step{{browser, []string{"certutil", "-D", "-d", database, "-n", Label(dataDir)}, database}}
+		return removal(browser, database, m.of(database, Label(dataDir), ""))
 	})
 }
 

@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -24,7 +25,7 @@ func machine(t *testing.T, folders []string, without ...string) trust.Machine {
 		}
 	}
 	return trust.Machine{
-		Root: root, Home: filepath.Join(root, "home"), Has: func(string, string) bool { return false },
+		Root: root, Home: filepath.Join(root, "home"), Names: func(string) []string { return nil },
 		Find: func(program string) (string, error) {
 			for _, missing := range without {
 				if program == missing {
@@ -106,8 +107,15 @@ func TestABrowserTrustsTheCA(t *testing.T) {
 	}
 	m := trust.ThisMachine()
 	m.Home, m.Root = home, t.TempDir() // nothing of the system
-	known := func() bool {
-		return m.Has("sql:"+profile, trust.Label(data)) && m.Has("sql:"+filepath.Join(home, ".pki", "nssdb"), trust.Label(data))
+	databases := []string{"sql:" + profile, "sql:" + filepath.Join(home, ".pki", "nssdb")}
+	known := func() bool { // one CA, and no other of this folder
+		for _, database := range databases {
+			names := slices.DeleteFunc(m.Names(database), func(name string) bool { return !strings.HasPrefix(name, trust.Label(data)+"-") })
+			if len(names) != 1 {
+				return false
+			}
+		}
+		return true
 	}
 	run := func(p trust.Plan, steps int) {
 		t.Helper()
@@ -126,6 +134,9 @@ func TestABrowserTrustsTheCA(t *testing.T) {
 		if !known() {
 			t.Fatal("nobody knows the CA")
 		}
+	}
+	if err := m.Trust(filepath.Join(home, "none.pem"), data).Run(t.Context(), nil, new(bytes.Buffer), func(trust.Step) {}); err == nil || !known() {
+		t.Errorf("a CA that cannot be added: %v; the one of before is known: %v", err, known())
 	}
 	run(m.Untrust(data), 2)
 	if known() {
