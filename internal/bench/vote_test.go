@@ -14,9 +14,10 @@ import (
 	"github.com/scout-speech/scout/internal/speech/vote"
 )
 
-// votedOn is a clip of one piece: "we ACCURATE/FAST home", with the probabilities of both words and whether both models together are
+// votedOn is a clip of one piece: "we … home", where both is "ACCURATE/FAST", with the probabilities of both words and whether both models together are
 // for the fast one's.
-func votedOn(reference, accurate, fast string, w, m float64, together bool) bench.VoteClip {
+func votedOn(reference, both string, w, m float64, together bool) bench.VoteClip {
+	accurate, fast, _ := strings.Cut(both, "/")
 	words := func(word string, odds float64) []scout.Word {
 		var list []scout.Word
 		for i, text := range []string{"we", word, "home"} {
@@ -46,11 +47,11 @@ func votedOn(reference, accurate, fast string, w, m float64, together bool) benc
 func TestVotes(t *testing.T) {
 	t.Parallel()
 	clips := []bench.VoteClip{
-		votedOn("we go home", "run", "go", -2, -0.1, true),      // taken, better
-		votedOn("we ran home", "ran", "can", -2, -0.2, true),    // taken, worse
-		votedOn("we sat home", "sad", "sat", -1.8, -0.1, false), // it would be better
-		votedOn("we lay home", "lay", "say", -0.2, -0.5, true),  // the first key does not turn
-		votedOn("we all home", "all", "all", -1, -1, true),      // no difference
+		votedOn("we go home", "run/go", -2, -0.1, true),      // taken, better
+		votedOn("we ran home", "ran/can", -2, -0.2, true),    // taken, worse
+		votedOn("we sat home", "sad/sat", -1.8, -0.1, false), // it would be better
+		votedOn("we lay home", "lay/say", -0.2, -0.5, true),  // the first key does not turn
+		votedOn("we all home", "all/all", -1, -1, true),      // no difference
 	}
 	clips[1].Seconds = 40
 	rule := vote.Rule{Slope: 0.8, Offset: 0.4}
@@ -84,7 +85,7 @@ func TestLearnedRule(t *testing.T) {
 	var clips []bench.VoteClip
 	for i := range 40 {
 		word, w := "go"+string(rune('a'+i%26))+string(rune('a'+i/26)), -0.5-0.1*float64(i)
-		clips = append(clips, votedOn("we "+word+" home", "xx", word, w, 0.8*w+0.6, true), votedOn("we "+word+"x home", word+"x", "yy", w, 0.8*w+0.2, true))
+		clips = append(clips, votedOn("we "+word+" home", "xx/"+word, w, 0.8*w+0.6, true), votedOn("we "+word+"x home", word+"x/yy", w, 0.8*w+0.2, true))
 	}
 	r := bench.Votes(clips, bench.NormaliserScout, nil)
 	if at := r.Learned.Slope*-2 + r.Learned.Offset; !(at > 0.8*-2+0.2 && at < 0.8*-2+0.6) || r.Used != r.Learned {

@@ -25,7 +25,7 @@ func TestEveryOptionIsSent(t *testing.T) {
 	t.Parallel()
 	request := Request{
 		Samples: []float32{1}, Class: schedule.SecondPass, Client: "c", Words: true, Tokens: true, Language: "de", Translate: true, Beam: 5, Once: true, Prompt: "p",
-		Tail: 5 * time.Second, Known: []int32{1}, HotWords: []string{"w"},
+		Tail: 5 * time.Second, Known: []int32{1}, HotWords: []string{"w"}, Keep: true, Score: &Score{Words: []string{"w"}},
 	}
 	if names := unset(request); names != nil {
 		t.Fatalf("the test leaves out %v", names)
@@ -44,7 +44,7 @@ func TestEveryFactIsKept(t *testing.T) {
 	t.Parallel()
 	hello := wire.Hello{
 		Version: "v", PID: 1, Backend: "b", ModelID: "m", Family: "f", Languages: []string{"en"}, MaxFrames: 1, Slots: 1, Steps: true,
-		LogProbs: true, WordTimes: true, Continues: true, HotWords: true, Translates: true, DetectsLanguage: true,
+		LogProbs: true, WordTimes: true, Continues: true, HotWords: true, Translates: true, DetectsLanguage: true, Scores: true,
 		LoadMS: 1,
 	}
 	if names := unset(factsOf(hello)); names != nil {
