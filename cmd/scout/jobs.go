@@ -48,7 +48,7 @@ kept with the reason, until it is tried again or forgotten.`,
 func newJobsAddCommand(a *app) *cobra.Command {
 	var in v1.NewJob
 	var told hooked
-	var translate, asJSON bool
+	var translate, progressive, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "add RECORDING",
 		Short: "Make the text of a recording in the background",
@@ -64,6 +64,9 @@ text in the language spoken: scout transcripts show RECORDING.mix.translate`,
 		ValidArgsFunction: a.completeRecordings(1),
 		RunE: func(cmd *cobra.Command, args []string) (err error) {
 			in.Kind, in.RecordingID = job.KindTranscribe, args[0]
+			if cmd.Flags().Changed("progressive") {
+				in.Progressive = &progressive
+			}
 			if translate {
 				in.Task = store.TaskTranslate
 			}
@@ -88,6 +91,7 @@ text in the language spoken: scout transcripts show RECORDING.mix.translate`,
 	flags.StringVar(&in.Language, "language", "", "the language that is spoken, for example de; default: the model finds out")
 	flags.StringVar(&in.Effort, "effort", "", "quick, normal or thorough; default: as the settings say")
 	flags.BoolVar(&translate, "translate", false, translateUsage)
+	flags.BoolVar(&progressive, "progressive", false, "make the fast model's text first, as version 1; default: as the settings say")
 	flags.StringVar(&in.Priority, "priority", "", "interactive, normal or low; default: normal")
 	told.add(cmd)
 	flags.BoolVar(&in.Force, "force", false, "do it again, although it was done")

@@ -46,6 +46,7 @@ type transcribeOptions struct {
 	summary         bool
 	quiet           bool
 	keep            bool
+	progressive     bool
 }
 
 func newTranscribeCommand(a *app) *cobra.Command {
@@ -72,7 +73,8 @@ The accurate model makes the text where it is installed, else the fast one; see
 language is exact about long files and may err in short ones. --translate writes
 English, whatever is said, with a model that can translate; --keep keeps that
 beside the text in the language spoken. --effort thorough makes the fewest
-errors.
+errors: in English, both models then decide together where they differ.
+--progressive shows the text of the fast model first, on standard error.
 
 With --server the Scout of another machine makes the texts, with the settings of
 that machine. The files are sent there. They are removed when their texts have
@@ -92,6 +94,7 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
   scout transcribe --output texts/ *.flac
   scout transcribe --language de --format srt vortrag.mp3
   scout transcribe --translate --effort thorough entrevista.m4a
+  scout transcribe --progressive --output lecture.txt lecture.mp3
   scout transcribe --keep meeting.m4a && scout transcripts search budget
   scout transcribe --server http://192.168.1.5:7268 --format srt talk.mp4
   scout transcribe --hot-words "Merneptah,Zigbee,San Francisco" talk.flac
@@ -127,6 +130,7 @@ wrong usage, 130 ended by Ctrl-C, 143 ended by a request to terminate.`,
 	flags.IntVar(&o.layout.MaxLineWidth, "max-line-width", 42, "columns of a line of srt and vtt; Chinese, Japanese and Korean characters take two")
 	flags.IntVar(&o.layout.MaxLineCount, "max-line-count", 2, "lines of a cue of srt and vtt")
 	flags.BoolVar(&o.keep, "keep", false, "keep the texts in the history too, with --server in that of the other Scout: see scout transcripts")
+	flags.BoolVar(&o.progressive, "progressive", false, progressiveUsage)
 	flags.BoolVar(&o.summary, "summary", false, "end with a line on standard error: length, time taken, speed")
 	flags.BoolVarP(&o.quiet, "quiet", "q", false, "no progress bar")
 	flags.StringVar(&o.Backend, "backend", "", "engine backend, to compare: "+strings.Join(recognize.Backends(), " or ")+" (default: the best for the model)")
@@ -151,6 +155,9 @@ func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string
 	}
 	inputs, err := a.inputs(paths)
 	if err != nil {
+		return err
+	}
+	if err := o.checkProgressive(a.server, inputs); err != nil {
 		return err
 	}
 	var format text.Format
@@ -187,8 +194,16 @@ func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string
 	if err := r.CheckTranslation(ctx, options.Translate); err != nil {
 		return err
 	}
+	release, err := a.pair(ctx, r, &o, &options)
+	if err != nil {
+		return err
+	}
+	defer release()
 	show := a.newTranscription(ctx, r, inputs, o.quiet, o.summary)
 	defer show.close()
+	if o.progressive {
+		show.showFirst(options.Pair, r.Model.ID)
+	}
 	show.besides(destination)
 	var sink transcribe.Sink = destination
 	if o.keep {

@@ -164,6 +164,7 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 	if err != nil {
 		return nil, err
 	}
+	request.Progressive = in.Progressive
 	text, err := s.store().Transcript(ctx, request.Transcript(recording.ID(r.ID)), 0)
 	switch {
 	case scout.CodeOf(err) == scout.CodeNotFound: // it is to be made

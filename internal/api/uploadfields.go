@@ -34,6 +34,7 @@ func (s *Server) wanted(ctx context.Context, at string, fields map[string][]stri
 	info := upload.Info{Client: callerOf(ctx).id, Transcribe: true, Priority: job.Normal, Traceparent: observe.Traceparent(ctx)}
 	var options v1.TextOptions
 	task := ""
+	var progressive *bool
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
 		values := fields[name]
 		for _, value := range values {
@@ -71,6 +72,12 @@ func (s *Server) wanted(ctx context.Context, at string, fields map[string][]stri
 			options.Prompt = last
 		case "effort":
 			options.Effort = last
+		case "progressive":
+			var wanted bool
+			if wanted, err = strconv.ParseBool(last); err != nil {
+				err = scout.Errorf(scout.CodeInvalidArgument, "%q is neither true nor false", last)
+			}
+			progressive = &wanted
 		case "task":
 			if task = last; task != "" && task != store.TaskTranscribe && task != store.TaskTranslate {
 				err = scout.Errorf(scout.CodeInvalidArgument, "there is no task %q: want %s or %s", last, store.TaskTranscribe, store.TaskTranslate)
@@ -103,6 +110,7 @@ func (s *Server) wanted(ctx context.Context, at string, fields map[string][]stri
 	if err != nil {
 		return info, err
 	}
+	request.Progressive = progressive
 	info.Options, err = json.Marshal(request)
 	return info, err
 }

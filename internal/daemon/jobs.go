@@ -38,6 +38,7 @@ func (d *daemon) openJobs(folders recording.Folders) error {
 	}
 	d.texts = transcription.New(transcription.Options{
 		Folder: folders, Engines: d.engines, History: d.history, Effort: effort, Scope: d.options.Scope, Failures: d.options.Failures,
+		Vote: d.options.Settings.Transcribe.Vote != "off", Progressive: d.options.Settings.Transcribe.Progressive == "on",
 		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Heard: d.heard,
 	})
 	d.jobs = job.New(job.Options{

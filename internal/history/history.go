@@ -123,7 +123,12 @@ type Text struct {
 	Title      string
 	Source     store.Source
 	Transcript scout.Transcript
-	Client     string
+	// Kind is that of a text where there is one already; store.KindRetranscribed if it is empty.
+	Kind store.Kind
+	// IfVersion, if it is not 0, is the current version that the text was made to improve. If another one is current, because somebody
+	// changed it or asked for another text meanwhile, the text is dropped, and Also is called with the current version.
+	IfVersion int
+	Client    string
 	// Once, if it is not empty, names the work that made the text: with the same name no second version is made.
 	Once string
 	// Also, if it is not nil, is called with the new text, in the transaction that adds it. Its error undoes
@@ -160,10 +165,17 @@ func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, e
 			}
 		}
 		kind := store.KindFirst
-		if _, err := h.store.Transcript(ctx, key, 0); err == nil {
-			kind = store.KindRetranscribed
+		current, err := h.store.Transcript(ctx, key, 0)
+		if err == nil {
+			kind = cmp.Or(t.Kind, store.KindRetranscribed)
 		}
-		var err error
+		if t.IfVersion != 0 && (err != nil || current.Version.Version != t.IfVersion) {
+			version = current.Version
+			if t.Also != nil {
+				return t.Also(tx, key, version)
+			}
+			return nil
+		}
 		version, err = tx.PutTranscript(store.Put{Key: key, Kind: kind, Transcript: t.Transcript, Client: t.Client, Once: t.Once})
 		if err == nil && t.Also != nil {
 			err = t.Also(tx, key, version)

@@ -88,9 +88,11 @@ type Record struct {
 
 // Transcribe is about turning speech into text.
 type Transcribe struct {
-	Model   string `koanf:"model" old:"SCOUT_MODEL" unset:"models.accurate for files, models.fast for dictation" about:"Model for everything, whatever its role."`
-	Threads int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
-	Effort  string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
+	Model       string `koanf:"model" old:"SCOUT_MODEL" unset:"models.accurate for files, models.fast for dictation" about:"Model for everything, whatever its role."`
+	Threads     int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
+	Effort      string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
+	Vote        string `koanf:"vote" want:"off on" about:"Whether, with the effort thorough, words of the fast model win in English where it is surer than the accurate one and both models together agree."`
+	Progressive string `koanf:"progressive" want:"off on" about:"Whether a job first makes the text of the fast model, as version 1, and then that of the accurate one."`
 }
 
 // Dictation is about live text.
@@ -174,7 +176,7 @@ func (r Retention) Trash() time.Duration { return time.Duration(r.TrashDays) * 2
 func Default() Settings {
 	return Settings{
 		Record:     Record{Rate: 16000, Channels: 1, Format: "s16", OnLoss: "auto", Preroll: 500 * time.Millisecond},
-		Transcribe: Transcribe{Threads: 1, Effort: "normal"},
+		Transcribe: Transcribe{Threads: 1, Effort: "normal", Vote: "on", Progressive: "off"},
 		Dictation:  Dictation{Warm: "off"},
 		Log:        Log{Format: "text"},
 		Daemon:     Daemon{Idle: 10 * time.Minute},

@@ -17,11 +17,13 @@ type Making struct {
 	Files    map[string]string `json:"files"` // their checksums
 	Effort   speech.Effort     `json:"effort"`
 	HotWords []string          `json:"hot_words,omitempty"`
+	// Vote is the fast model whose words may win; empty for none.
+	Vote string `json:"vote,omitempty"`
 }
 
 // MakingOf is how a recognizer makes a text with those options.
 func MakingOf(r *recognize.Recognizer, o *Options) Making {
-	m := Making{Model: r.Model.ID, Files: make(map[string]string), Effort: o.Effort, HotWords: o.HotWords}
+	m := Making{Model: r.Model.ID, Files: make(map[string]string), Effort: o.Effort, HotWords: o.HotWords, Vote: o.Pair.voter(r, o)}
 	for role, sum := range r.Model.SHA256 {
 		m.Files[string(role)] = sum
 	}
@@ -30,7 +32,7 @@ func MakingOf(r *recognize.Recognizer, o *Options) Making {
 
 // Same reports whether both make the same words.
 func (m *Making) Same(other *Making) bool {
-	return m.Model == other.Model && m.Effort == other.Effort && maps.Equal(m.Files, other.Files) && slices.Equal(m.HotWords, other.HotWords)
+	return m.Model == other.Model && m.Vote == other.Vote && m.Effort == other.Effort && maps.Equal(m.Files, other.Files) && slices.Equal(m.HotWords, other.HotWords)
 }
 
 // Leftover is what Continue does with what must not cost the text.

@@ -111,6 +111,7 @@ func (s *split) hear(ctx context.Context, in Input) (heard *scout.Transcript, er
 	heard, err = s.t.speech.Transcribe(transcribing, reader, speech.Options{
 		Model: s.t.recognizer.Model.ID, Language: s.options.Language, Translate: s.options.Translate, Trait: s.t.recognizer.Trait(),
 		Effort: s.options.Effort, Cut: s.options.Cut, Class: s.options.Class, Parallel: s.t.recognizer.Parallel, Words: true, HotWords: s.options.HotWords,
+		Vote: s.options.Pair.vote(s.t.recognizer, &s.options),
 		Settled: func(segment scout.Segment) {
 			if segment.Channel = s.key(); streams {
 				if err := s.settle(transcribing, segment); err != nil {

@@ -39,6 +39,8 @@ type Options struct {
 	Context string
 	// File says how audio is decoded. The Transcriber sets Log and Panicked.
 	File file.Options
+	// Pair has a fast model work beside the one that makes the text; nil for none.
+	Pair *Pair
 	// Split transcribes each channel separately: the segments of the text name their channel.
 	Split bool
 	// From is where an interrupted transcription of the same input continues, and Saved receives what the next one needs, after
@@ -200,11 +202,19 @@ func (t *Transcriber) One(ctx context.Context, i int, in Input, o Options, sink 
 		watch.Opened(i, reader.Info())
 	}
 	doc := text.Document{File: in.Path, Transcript: scout.Transcript{Model: t.recognizer.Model.ID, Language: o.Language}}
+	voted := o.Pair.vote(t.recognizer, &o)
+	known, err := t.first(ctx, in, &o)
+	if err != nil {
+		return result, err
+	}
+	if voted != nil {
+		voted.Words = known
+	}
 	transcribing, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	transcript, err := t.speech.Transcribe(transcribing, reader, speech.Options{
 		Model: t.recognizer.Model.ID, Language: o.Language, Translate: o.Translate, Trait: t.recognizer.Trait(), Effort: o.Effort, Cut: o.Cut, Class: o.Class, Client: o.Client, Parallel: t.recognizer.Parallel,
-		Words: true, Tokens: o.Tokens, HotWords: o.HotWords, Context: o.Context, From: o.From, Saved: o.Saved,
+		Words: true, Tokens: o.Tokens, HotWords: o.HotWords, Context: o.Context, Vote: voted, From: o.From, Saved: o.Saved,
 		Settled: func(s scout.Segment) {
 			doc.Transcript.Segments = append(doc.Transcript.Segments, s)
 			if err := sink.Settled(transcribing, i, doc); err != nil {

@@ -80,10 +80,12 @@ type NewJob struct {
 
 // NewText is the body of POST /recordings/{id}/transcribe.
 type NewText struct {
-	Priority string      `json:"priority,omitempty" enum:"interactive,normal,low" doc:"normal, if it is left out"`
-	Force    bool        `json:"force,omitempty" doc:"Do it again, although a job with the same recording, model and options exists"`
-	Task     string      `json:"task,omitempty" enum:"transcribe,translate" doc:"translate makes a text in English, whatever is spoken, as a transcript of its own; transcribe, if it is left out"`
-	Webhook  *JobWebhook `json:"webhook,omitempty" doc:"Who is told when the job has succeeded, is dead, or was cancelled. Nobody is, if the answer says that it has ended already"`
+	Priority string `json:"priority,omitempty" enum:"interactive,normal,low" doc:"normal, if it is left out"`
+	Force    bool   `json:"force,omitempty" doc:"Do it again, although a job with the same recording, model and options exists"`
+	Task     string `json:"task,omitempty" enum:"transcribe,translate" doc:"translate makes a text in English, whatever is spoken, as a transcript of its own; transcribe, if it is left out"`
+	// Progressive is nil for what the setting transcribe.progressive says.
+	Progressive *bool       `json:"progressive,omitempty" doc:"Make the text of the fast model first, as version 1 where the recording has no text yet, and then that of the accurate one; the setting transcribe.progressive, if it is left out. A translation has no first text"`
+	Webhook     *JobWebhook `json:"webhook,omitempty" doc:"Who is told when the job has succeeded, is dead, or was cancelled. Nobody is, if the answer says that it has ended already"`
 	TextOptions
 }
 

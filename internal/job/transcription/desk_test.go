@@ -95,6 +95,10 @@ type desk struct {
 	uploads *recording.Folder
 	store   *sqlite.Store
 	history *history.History
+	// roles are the models that were chosen for a role; "a" is for everything where there are none.
+	roles recognize.Roles
+	// progressive is the setting.
+	progressive bool
 	// borrowed is called when an engine was found for a job; nil for nobody.
 	borrowed func()
 }
@@ -138,12 +142,18 @@ func newDesk(t *testing.T) *desk {
 		}
 	})
 	d.history = history.New(observe.Scope{}, d.store, ondisk.Folders{{Folder: d.folder, Source: store.SourceMicrophone}, {Folder: d.uploads, Source: store.SourceUpload}})
-	d.write("models/a/model.toml", "id = \"a\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
-	for _, name := range []string{"e", "d", "t"} {
-		d.write("models/a/"+name, name)
-	}
-	d.does("pieces 1000")
+	d.install("a")
 	return d
+}
+
+// install installs a model that hears everything.
+func (d *desk) install(id string) {
+	d.Helper()
+	d.write("models/"+id+"/model.toml", "id = \""+id+"\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
+	for _, name := range []string{"e", "d", "t"} {
+		d.write("models/"+id+"/"+name, id+name)
+	}
+	d.write("models/"+id+"/do", "pieces 1000")
 }
 
 func (d *desk) does(what string) { d.write("models/a/do", what) }
@@ -203,14 +213,18 @@ type process struct {
 // start starts a process. It is ended with the test at the latest.
 func (d *desk) start() *process {
 	d.Helper()
+	everything := "a"
+	if d.roles != (recognize.Roles{}) {
+		everything = ""
+	}
 	engines := recognize.NewEngines(recognize.EnginesOptions{
 		Machine: &recognize.Machine{}, Models: func() (*model.Store, error) { return model.Open(filepath.Join(d.dir, "models"), observe.Scope{}) },
-		Default: "a", Program: os.Args[0],
+		Default: everything, Roles: d.roles, Program: os.Args[0],
 	})
 	failures := observe.NewFailures(observe.Scope{})
 	worker := transcription.New(transcription.Options{
 		Folder: recording.Folders{d.folder, d.uploads}, Engines: lender{engines, d}, History: d.history, SavedEvery: 1, Failures: failures,
-		MostAudio: mostAudio, Heard: func(id recording.ID, length time.Duration) {
+		MostAudio: mostAudio, Progressive: d.progressive, Heard: func(id recording.ID, length time.Duration) {
 			if err := d.uploads.Heard(id, length); err != nil {
 				d.Error(err)
 			}

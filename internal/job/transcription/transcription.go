@@ -49,6 +49,11 @@ type Request struct {
 	HotWords []string `json:"keywords,omitempty"`
 	// Task is store.TaskTranslate for a text in English, whatever is spoken; else empty.
 	Task string `json:"task,omitempty"`
+	// Progressive has the fast model make a text first, where the recording has none; nil is as the settings say.
+	Progressive *bool `json:"progressive,omitempty"`
+	// Improves, if it is not 0, is the version of the text that this one is to improve by itself: if another one is current when it is
+	// there, it is dropped.
+	Improves int `json:"improves,omitempty"`
 }
 
 // Transcript is the transcript of a recording that the work makes or renews.
@@ -110,6 +115,9 @@ type Options struct {
 	History *history.History
 	// Effort is that of requests that name none.
 	Effort speech.Effort
+	// Vote lets words of the fast model win in thorough texts, and Progressive is that of requests that say nothing about it: see
+	// transcribe.Pair.
+	Vote, Progressive bool
 	// MostAudio bounds the audio of an upload, as it is decoded: a small file can hold days of it. 0 is no bound.
 	MostAudio time.Duration
 	// Heard is called with the length of an upload once it was decoded to its end; nil for nobody.
@@ -157,7 +165,7 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 	}
 	defer release()
 	o := transcribe.Options{
-		Class: classOf(&c.Job), Client: c.Job.Client, HotWords: request.HotWords, Effort: w.options.Effort, Translate: request.translates(),
+		Class: classOf(&c.Job, &request), Client: c.Job.Client, HotWords: request.HotWords, Effort: w.options.Effort, Translate: request.translates(),
 	}
 	if err := r.CheckTranslation(ctx, o.Translate); err != nil {
 		return err
@@ -170,11 +178,20 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 			return scout.Errorf(scout.CodeInvalidArgument, "%w", err)
 		}
 	}
-	return w.make(ctx, c, r, o, m.Upload != nil)
+	pair, releasePair, err := w.pair(ctx, c, &request, r, o.Effort)
+	if err != nil {
+		return err
+	}
+	defer releasePair()
+	o.Pair = pair
+	return w.make(ctx, c, r, o, &request, m.Upload != nil)
 }
 
 // classOf is how urgent a job is for the engine. None of them is waited for as a dictation is.
-func classOf(j *store.Job) schedule.Class {
+func classOf(j *store.Job, request *Request) schedule.Class {
+	if request.Improves != 0 {
+		return schedule.SecondPass
+	}
 	if job.PriorityOf(j) == job.Interactive {
 		return schedule.Interactive
 	}
@@ -182,7 +199,7 @@ func classOf(j *store.Job) schedule.Class {
 }
 
 // make makes and commits the text. What was uploaded is bounded; what was recorded is transcribed however long it is.
-func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recognizer, o transcribe.Options, uploaded bool) error {
+func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recognizer, o transcribe.Options, request *Request, uploaded bool) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	p, err := w.resume(ctx, c, r, &o)
@@ -194,7 +211,10 @@ func (w *Worker) make(ctx context.Context, c *job.Claimed, r *recognize.Recogniz
 			stop(err)
 		}
 	}
-	watch, sink := transcribe.Watch{}, &commit{history: w.options.History, claimed: c}
+	watch, sink := transcribe.Watch{}, &commit{history: w.options.History, claimed: c, improves: request.Improves}
+	if request.Improves != 0 || w.progressive(request) && o.Pair != nil && o.Pair.First != nil {
+		sink.kind = store.KindSecondPass
+	}
 	if uploaded {
 		watch, sink.heard = bounded(w.options.MostAudio, stop), w.options.Heard
 	}
@@ -343,6 +363,8 @@ type commit struct {
 	history   *history.History
 	claimed   *job.Claimed
 	heard     func(recording.ID, time.Duration)
+	kind      store.Kind
+	improves  int
 	committed bool
 }
 
@@ -357,7 +379,7 @@ func (s *commit) Finish(ctx context.Context, _ int, doc text.Document) error {
 	}
 	s.claimed.Heard(doc.Transcript.Duration)
 	_, _, err := s.history.Keep(ctx, history.Text{
-		Recording: j.Recording, Transcript: doc.Transcript, Client: j.Client, Once: "job " + j.ID,
+		Recording: j.Recording, Transcript: doc.Transcript, Client: j.Client, Once: "job " + j.ID, Kind: s.kind, IfVersion: s.improves,
 		Also: func(tx store.Tx, _ store.Key, v store.Version) error { return s.claimed.Finish(tx, v.Version) },
 	})
 	s.committed = err == nil

@@ -210,12 +210,12 @@ func TestTheNameOfWork(t *testing.T) {
 	t.Parallel()
 	seen := make(map[string]string)
 	for _, id := range []recording.ID{"a", "b"} {
-		for _, r := range []transcription.Request{{}, {Model: "m"}, {Language: "m"}, {Effort: "quick"}, {HotWords: []string{"a", "b"}}, {HotWords: []string{"a b"}}} {
+		for _, r := range []transcription.Request{{}, {Model: "m"}, {Language: "m"}, {Effort: "quick"}, {HotWords: []string{"a", "b"}}, {HotWords: []string{"a b"}}, {Progressive: new(bool)}, {Improves: 1}} {
 			key, err := r.Key(id)
 			if err != nil {
 				t.Fatal(err)
 			}
-			work := fmt.Sprintf("%s %q", id, r)
+			work := fmt.Sprintf("%s %+v", id, r)
 			if other, taken := seen[key]; taken {
 				t.Errorf("%s has the name of %s", work, other)
 			}
