@@ -52,6 +52,7 @@ func (d *daemon) openJobs(folders recording.Folders) error {
 func (d *daemon) startTexts(context.Context) error {
 	d.components.run("backlog", d.backlog.Run)
 	d.components.run("jobs", d.jobs.Run)
+	d.startSecondLooks()
 	return nil
 }
 

@@ -88,11 +88,13 @@ type Record struct {
 
 // Transcribe is about turning speech into text.
 type Transcribe struct {
-	Model       string `koanf:"model" old:"SCOUT_MODEL" unset:"models.accurate for files, models.fast for dictation" about:"Model for everything, whatever its role."`
-	Threads     int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
-	Effort      string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
-	Vote        string `koanf:"vote" want:"off on" about:"Whether, with the effort thorough, words of the fast model win in English where it is surer than the accurate one and both models together agree."`
-	Progressive string `koanf:"progressive" want:"off on" about:"Whether a job first makes the text of the fast model, as version 1, and then that of the accurate one."`
+	Model          string `koanf:"model" old:"SCOUT_MODEL" unset:"models.accurate for files, models.fast for dictation" about:"Model for everything, whatever its role."`
+	Threads        int    `koanf:"threads" min:"1" max:"64" about:"Processor threads for inference."`
+	Effort         string `koanf:"effort" want:"quick normal thorough" about:"How often doubtful parts are decoded again: never, once, or more often."`
+	Vote           string `koanf:"vote" want:"off on" about:"Whether, with the effort thorough, words of the fast model win in English where it is surer than the accurate one and both models together agree."`
+	Progressive    string `koanf:"progressive" want:"off on" about:"Whether a job first makes the text of the fast model, as version 1, and then that of the accurate one."`
+	SecondLook     string `koanf:"second_look" want:"off on" about:"Whether recordings that only have a text of the fast model get one of the accurate model when the machine is idle and on mains power."`
+	SecondLookDays int    `koanf:"second_look_days" min:"1" max:"365" about:"How many days old such a recording may be."`
 }
 
 // Dictation is about live text.
@@ -176,7 +178,7 @@ func (r Retention) Trash() time.Duration { return time.Duration(r.TrashDays) * 2
 func Default() Settings {
 	return Settings{
 		Record:     Record{Rate: 16000, Channels: 1, Format: "s16", OnLoss: "auto", Preroll: 500 * time.Millisecond},
-		Transcribe: Transcribe{Threads: 1, Effort: "normal", Vote: "on", Progressive: "off"},
+		Transcribe: Transcribe{Threads: 1, Effort: "normal", Vote: "on", Progressive: "off", SecondLook: "on", SecondLookDays: 7},
 		Dictation:  Dictation{Warm: "off"},
 		Log:        Log{Format: "text"},
 		Daemon:     Daemon{Idle: 10 * time.Minute},
