@@ -5,7 +5,7 @@ import type { components, paths } from "./schema";
 export type Schema = components["schemas"];
 
 /** root is the address of the page without the / at its end; every path of the daemon follows it, below any base path. */
-export const root = document.baseURI.replace(/\/$/, "");
+export const root = (globalThis.document?.baseURI ?? "http://scout/").replace(/\/$/, "");
 
 /** address is that of something of the daemon that an element or a link names, for example an audio file. */
 export const address = (path: string): string => root + path;
@@ -60,4 +60,9 @@ export async function ask<T>(call: Promise<Answer<T>>): Promise<T> {
   }
   if (!answer.response.ok) throw problemOf(answer.response.status, answer.error);
   return answer.data as T;
+}
+
+/** transcript is a text with its segments; the current version where none is named. */
+export async function transcript(id: string, version?: number): Promise<Schema["Transcript"]> {
+  return (await ask(client.GET("/api/v1/transcripts/{id}", { params: { path: { id }, query: { version } } }))) as Schema["Transcript"]; // the other forms are asked for
 }

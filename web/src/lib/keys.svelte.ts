@@ -1,5 +1,7 @@
 // Keyboard shortcuts: one registry, so that the help dialog is never wrong.
 
+import { untrack } from "svelte";
+
 /** Shortcut is one key, as KeyboardEvent.key names it (" " is space), with mod for Ctrl or ⌘. */
 export interface Shortcut {
   key: string;
@@ -42,7 +44,7 @@ class Keys {
 
   /** add registers shortcuts and returns how to remove them: $effect(() => keys.add(…)). */
   add(...shortcuts: Shortcut[]): () => void {
-    this.#all = [...this.#all, ...shortcuts];
+    untrack(() => (this.#all = [...this.#all, ...shortcuts]));
     return () => {
       if (this.#held && shortcuts.includes(this.#held)) this.#release();
       this.#all = this.#all.filter((one) => !shortcuts.includes(one));

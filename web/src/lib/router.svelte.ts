@@ -42,7 +42,7 @@ class Router {
     else history.pushState(null, "", url);
     const moved = url.pathname !== this.#url.pathname;
     this.#url = url;
-    if (moved) scrollTo(0, 0);
+    if (moved) document.getElementById("content")?.scrollTo(0, 0);
   }
 }
 

@@ -45,7 +45,7 @@ class Scout {
       const known = this.who === "owner";
       this.who = "owner";
       this.was = true;
-      if (!known) events.again();
+      if (!known) events.anew();
       await this.#readHealth();
     } catch (e) {
       if (!(e instanceof Problem)) throw e;

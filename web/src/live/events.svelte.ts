@@ -42,6 +42,11 @@ class Events {
     this.#send({ is: "again" });
   }
 
+  /** anew begins the stream again, because this browser is somebody else to the daemon now. */
+  anew(): void {
+    this.#send({ is: "anew" });
+  }
+
   /** on calls back for events whose type is one of types, or begins with one of them and a dot. It returns how to stop. */
   on(types: string[], hear: Hear): () => void {
     this.#hears.set(hear, types);

@@ -14,7 +14,7 @@ export interface Event {
 /** Link is how the stream is: refused where the daemon does not know this browser. */
 export type Link = "connecting" | "online" | "offline" | "refused";
 
-export type FromTab = { is: "hello"; lock: string } | { is: "topics"; topics: string[] } | { is: "again" } | { is: "bye" };
+export type FromTab = { is: "hello"; lock: string } | { is: "topics"; topics: string[] } | { is: "again" } | { is: "anew" } | { is: "bye" };
 export type ToTab = { is: "link"; link: Link } | { is: "event"; event: Event } | { is: "reset" };
 
 interface Port {
@@ -46,7 +46,7 @@ export class Hub {
       switch (message.is) {
         case "hello": // the lock is held as long as the tab lives
           this.#open(0);
-          void navigator.locks?.request(message.lock, () => this.#leave(port));
+          void globalThis.navigator?.locks?.request(message.lock, () => this.#leave(port));
           break;
         case "topics":
           for (const topic of message.topics) if (!this.#tabs.get(port)?.includes(topic)) this.#refused.delete(topic);
@@ -55,6 +55,11 @@ export class Hub {
           break;
         case "again":
           if (this.#link !== "online") this.#open(0);
+          break;
+        case "anew": // who this browser is has changed
+          this.#running?.abort();
+          this.#running = undefined;
+          this.#open(0);
           break;
         case "bye":
           this.#leave(port);

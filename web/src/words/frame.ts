@@ -1,4 +1,4 @@
-const mac = /Mac|iPhone|iPad/.test(navigator.platform);
+const mac = /Mac|iPhone|iPad/.test(globalThis.navigator?.platform ?? "");
 
 export const frame = {
   title: (place: string) => `${place} · Scout`,
@@ -19,7 +19,7 @@ export const frame = {
   recording: (clock: string) => `Recording, ${clock}`,
   theme: { label: "Theme", system: "As the system", light: "Light", dark: "Dark" },
   help: { open: "Keyboard shortcuts", title: "Keyboard shortcuts", close: "Close", places: { everywhere: "Everywhere" }, go: (place: string) => `Go to ${place}`, search: "Search", itself: "Show these shortcuts" },
-  keys: { " ": "Space", Escape: "Esc", ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Delete: "Del" } as Record<string, string>,
+  keys: { " ": "Space", Escape: "Esc", ArrowUp: "↑", ArrowDown: "↓", ArrowLeft: "←", ArrowRight: "→", Delete: "Del", Enter: "Enter" } as Record<string, string>,
   offline: {
     gone: "Scout does not answer. What you see stays, and the page connects by itself when Scout is back.",
     again: "Try now",

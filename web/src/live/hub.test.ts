@@ -1,0 +1,59 @@
+import { afterEach, expect, it, vi } from "vitest";
+import { type FromTab, Hub, type ToTab } from "./hub";
+
+// A daemon that answers each request for events with what it is given, and notes what was asked for.
+function daemon(...answers: (Response | Promise<Response>)[]) {
+  const asked: string[] = [];
+  vi.stubGlobal("fetch", (url: string, { method, signal }: RequestInit = {}) => {
+    asked.push(`${method ?? "GET"} ${decodeURIComponent(url)}`);
+    const next = method === "HEAD" ? new Response(null, { status: url.includes("gone") ? 404 : 200 }) : answers.shift();
+    return next ?? new Promise((_, no) => signal?.addEventListener("abort", () => no(signal.reason as Error)));
+  });
+  return asked;
+}
+
+const stream = (text: string) => new Response(new ReadableStream({ start: (c) => c.enqueue(new TextEncoder().encode(text)) }));
+
+function tab(hub: Hub) {
+  const got: ToTab[] = [];
+  const send = hub.join({ postMessage: (m) => got.push(m) });
+  return { got, send: (m: FromTab) => send(m), events: () => got.flatMap((m) => (m.is === "event" ? [m.event] : [])) };
+}
+
+afterEach(() => vi.unstubAllGlobals());
+
+it("gives every tab the events of one stream", async () => {
+  const asked = daemon(stream(': ok\n\nid: 7\nevent: model.installed\ndata: {"id":7,"type":"model.installed","data":{"id":"a"}}\n\n'));
+  const hub = new Hub("http://scout");
+  const [one, two] = [tab(hub), tab(hub)];
+  one.send({ is: "hello", lock: "one" });
+  two.send({ is: "hello", lock: "two" });
+  await vi.waitFor(() => expect(two.events()).toMatchObject([{ id: 7, type: "model.installed" }]));
+  expect(one.events()).toEqual(two.events());
+  expect(asked).toHaveLength(1);
+});
+
+it("goes on behind the last event when the topics change", async () => {
+  const asked = daemon(stream('id: 7\nevent: x\ndata: {"type":"x"}\n\n'));
+  const one = tab(new Hub("http://scout"));
+  one.send({ is: "hello", lock: "one" });
+  await vi.waitFor(() => expect(one.events()).toHaveLength(1));
+  one.send({ is: "topics", topics: ["job:a"] });
+  await vi.waitFor(() => expect(asked).toHaveLength(2));
+  expect(asked[1]).toMatch(/job:a&after=7$/);
+});
+
+it("tells which topic is not there, and follows the others", async () => {
+  const asked = daemon(new Response(null, { status: 404 }), stream(": ok\n\n"));
+  const one = tab(new Hub("http://scout"));
+  one.send({ is: "topics", topics: ["live:gone", "live:here"] });
+  await vi.waitFor(() => expect(one.events()).toEqual([{ type: "error", topic: "live:gone" }]));
+  await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,live:here$/));
+});
+
+it("says that it is refused", async () => {
+  daemon(new Response(null, { status: 401 }));
+  const one = tab(new Hub("http://scout"));
+  one.send({ is: "hello", lock: "one" });
+  await vi.waitFor(() => expect(one.got).toContainEqual({ is: "link", link: "refused" }));
+});
