@@ -15,11 +15,12 @@ func newOpenCommand(a *app) *cobra.Command {
 	var printOnly, asJSON bool
 	cmd := &cobra.Command{
 		Use:   "open",
-		Short: "Open the page of Scout's HTTP interface, as the owner",
+		Short: "Open Scout's page in the browser, as the owner",
 		Long: `Prints a link and opens it in the browser. The link works once, within five
 minutes, for a browser of the same user on this machine, and gives it a session
-of the owner: it may do everything that this command line may do. The page shows
-every operation of the interface.`,
+of the owner: it may do everything that this command line may do. The page
+dictates, and shows what was recorded; /docs there shows every operation of the
+HTTP interface.`,
 		Example: `  scout open
   scout open --print`,
 		Args: cli.WrongArgs(cobra.NoArgs),
