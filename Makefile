@@ -62,7 +62,7 @@ setup: ## install what is missing, build, and fetch the models (SETUP=small: onl
 
 # The page is part of the program. It is built again when something of it has changed.
 PAGE         := internal/page/dist/site
-PAGE_SOURCES := $(shell find web/src -type f ! -name schema.d.ts 2>/dev/null) $(wildcard web/*.json web/*.ts web/*.js web/*.html)
+PAGE_SOURCES := $(shell find web/src -type f ! -name schema.d.ts ! -name "*.test.ts" 2>/dev/null) $(wildcard web/*.json web/*.ts web/*.js web/*.html)
 
 .PHONY: page
 page: $(PAGE)/.built ## build the page in web/, which is embedded in bin/scout
@@ -149,6 +149,21 @@ api-fuzz: setup ## ask a daemon all that its document allows, and more, EXAMPLES
 acceptance: setup ## run other people's clients (OpenAI's SDKs, LiveKit, Pipecat, …) against a daemon and print a table (CLIENTS="curl tus" for some)
 	@scripts/setup.sh acceptance
 	@node acceptance/run.mjs $(CLIENTS)
+
+.PHONY: screenshots
+screenshots: build ## make the pictures of the page in docs/images (ALL=1: every state, in var/screens)
+	@scripts/setup.sh tests
+	@scripts/screenshots.sh
+
+.PHONY: page-figures
+page-figures: build ## measure the page in a browser: size, first answer, stop to text, wrong words (SPEECH=…; ROUNDS=20)
+	@scripts/setup.sh tests
+	@SPEECH='$(SPEECH)' scripts/page-figures.sh
+
+.PHONY: page-test
+page-test: ## check the types of the page and run its unit tests
+	@scripts/setup.sh page
+	@cd web && npm run --silent check && npm run --silent test
 
 .PHONY: install
 install: setup ## install programs, models (SETUP=small: one), manual and completion below PREFIX (default: ~/.local)

@@ -1,0 +1,153 @@
+// The place where one dictates.
+
+import assert from "node:assert/strict";
+
+const words = /ask not what your country can do for you/i;
+
+// says waits for what is written below the button.
+const says = (page, text) => page.locator(".says", { hasText: text }).waitFor();
+
+export const fromBrowser = (page) => page.getByLabel("Microphone", { exact: true }).selectOption("browser:");
+
+// heard waits until the page has taken so many seconds of sound.
+const heard = (page, seconds) =>
+  page.waitForFunction((s) => { const [m, rest] = (document.querySelector(".clock [role=timer]")?.textContent ?? "0:00").split(":").map(Number); return m * 60 + rest >= s; }, seconds, { polling: 100 });
+
+// kept are the dictations that the browser still has.
+const kept = (page) =>
+  page.evaluate(() => new Promise((resolve) => {
+    const asked = indexedDB.open("scout-dictations", 1);
+    asked.onsuccess = () => {
+      const all = asked.result.transaction("dictations").objectStore("dictations").getAll();
+      all.onsuccess = () => (asked.result.close(), resolve(all.result));
+    };
+  }));
+
+const final = (page) => page.getByRole("button", { name: "Copy" }).waitFor();
+
+export async function test(house) {
+  await stranger(house);
+  await firstRun(house);
+  await broken(house);
+  await abandoned(house);
+  await machine(house);
+  await tabs(house);
+  assert.deepEqual(house.problems, []);
+}
+
+// A browser without a session is told what to run, and goes on when it has one.
+async function stranger(house) {
+  const context = await house.context();
+  const page = await context.newPage();
+  await page.goto(house.way.url + "/library/x");
+  await page.getByText("scout open", { exact: true }).waitFor();
+  await house.accessible(page, "without a session");
+  await page.getByText("Is Scout on another machine?").click();
+  await page.getByLabel("A key of its owner").fill("sk-scout-wrong");
+  await page.getByRole("button", { name: "Use this key" }).click();
+  await page.getByText("Scout does not know this key").waitFor();
+  await context.addCookies(await house.owner.cookies());
+  await page.locator("nav").waitFor();
+  await context.close();
+}
+
+async function firstRun(house) {
+  const page = await house.page();
+  await page.getByText("Three things, and you can dictate").waitFor();
+  await page.getByText("is installed").waitFor();
+  await fromBrowser(page);
+  await page.getByRole("button", { name: "Check the microphone" }).click();
+  await page.getByText("Scout hears you").waitFor();
+  for (const scheme of ["light", "dark"]) {
+    await page.emulateMedia({ colorScheme: scheme });
+    await house.accessible(page, `the first run, ${scheme}`);
+  }
+  await page.keyboard.press("?");
+  await page.getByRole("dialog").waitFor();
+  await house.accessible(page, "the shortcuts");
+  await page.keyboard.press("Escape");
+  await page.close();
+}
+
+// A connection that breaks in mid-dictation costs nothing; everything is done by key.
+async function broken(house) {
+  const page = await house.page();
+  await page.keyboard.press("Space");
+  await says(page, "Listening");
+  await heard(page, 3);
+  house.way.cut();
+  await page.getByText("nothing is lost").waitFor();
+  await heard(page, 5);
+  house.way.mend();
+  await page.getByText("Scout was away from").waitFor();
+  await house.accessible(page, "while it listens");
+  await heard(page, 11);
+  const [{ at }] = await kept(page);
+  await page.keyboard.press("Space");
+  await final(page);
+  assert.match(await page.locator(".column").innerText(), /country/i);
+  await page.keyboard.press("Enter");
+  assert.match(await page.evaluate(() => navigator.clipboard.readText()), words);
+  await house.accessible(page, "the text");
+  const id = (await page.getByRole("link", { name: "Open", exact: true }).getAttribute("href")).split("/").pop();
+  house.sent.push({ id, frames: at });
+  const { labels } = await house.ask(`/api/v1/recordings/${id}`);
+  assert.deepEqual([labels.echo_cancellation, labels.noise_suppression, labels.auto_gain_control], ["off", "off", "off"]);
+  assert.deepEqual(await kept(page), [], "the browser keeps what Scout has");
+  await page.keyboard.press("Delete");
+  await page.getByRole("button", { name: "Undo" }).click();
+  await final(page);
+  await page.close();
+}
+
+// A reload and a closed tab in mid-dictation lose nothing: the next page sends what is left.
+async function abandoned(house) {
+  for (const leave of ["reload", "close"]) {
+    let page = await house.page();
+    await page.keyboard.press("Space");
+    await says(page, "Listening");
+    await heard(page, 2);
+    house.way.cut();
+    await heard(page, 4);
+    const [{ at }] = await kept(page);
+    house.way.mend();
+    if (leave === "reload") await page.reload();
+    else {
+      await page.close();
+      page = await house.page();
+    }
+    await page.getByText("This tab was closed or reloaded here").waitFor();
+    await final(page);
+    house.sent.push({ id: (await page.getByRole("link", { name: "Open", exact: true }).getAttribute("href")).split("/").pop(), frames: at });
+    await page.close();
+  }
+}
+
+// The machine's microphone, which every tab shows.
+async function machine(house) {
+  const page = await house.page();
+  const other = await house.page("/library");
+  await page.getByLabel("Microphone", { exact: true }).selectOption("machine:");
+  await page.keyboard.down("Space");
+  await says(page, "Listening until you let go");
+  await other.getByRole("link", { name: /Recording/ }).first().waitFor();
+  await page.waitForFunction(() => document.querySelector(".words")?.innerText.trim().length > 10);
+  await page.keyboard.up("Space");
+  await final(page);
+  await page.keyboard.press("Space");
+  await says(page, "Listening");
+  await page.keyboard.press("Escape");
+  await page.getByText("Stopped without text").waitFor();
+  await page.close();
+  await other.close();
+}
+
+// Three tabs share one stream of events, and all of them work.
+async function tabs(house) {
+  const pages = [await house.page(), await house.page(), await house.page("/system")];
+  for (const page of pages) await page.locator("header a.Healthy, header a.Degraded").waitFor();
+  const scrape = await (await house.owner.request.get(house.way.url + "/metrics")).text();
+  const [streams] = /^scout_connections\{kind="sse".*$/m.exec(scrape) ?? [];
+  assert.match(streams ?? "", / 1$/, "not one stream for three tabs");
+  for (const page of pages) await page.close();
+}
