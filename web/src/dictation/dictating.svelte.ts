@@ -275,7 +275,7 @@ class Dictating {
     await store.open().catch(() => undefined);
     const { language, model } = this.choices;
     const one: Kept = {
-      key: crypto.randomUUID(), id: "", rate: microphone.rate, at: 0, after: 0, began: Date.now(), labels: microphone.labels,
+      key: crypto.randomUUID(), id: "", rate: microphone.rate, at: 0, base: 0, after: 0, began: Date.now(), labels: microphone.labels,
       ...(language ? { language } : {}), ...(model ? { model } : {}),
     };
     sender = this.#sender = this.#send(d, one);
@@ -295,16 +295,19 @@ class Dictating {
         d.id = id;
         void client.PATCH("/api/v1/recordings/{id}", { params: { path: { id } }, body: { labels: kept.labels } }).catch(() => undefined); // it is of use to people only
       },
+      parted: () => d.part(),
+      usual: (problem) => d.say(w.notes.usual(problem.message), true),
       link: (connected) => {
         this.unsent = !connected;
         if (connected && away !== undefined && d.live) d.say(w.notes.sentLater(away, Date.now() - (d.since ?? 0)));
         away = connected ? undefined : (away ?? Date.now() - (d.since ?? 0));
       },
-      over: (problem) => {
+      over: (problem, left = false) => {
         this.unsent = false;
         if (problem) {
           if (sender === this.#sender) void this.#quiet();
           d.phase = "failed";
+          d.refused = left;
           d.error = { message: problem.message, hint: problem.hint };
         }
         if (sender === this.#sender) this.#sender = undefined;

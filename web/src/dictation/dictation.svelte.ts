@@ -61,6 +61,8 @@ export class Dictation {
 
   /** better is true while the text may be replaced by that of the accurate model. */
   better = $state(false);
+  /** refused is true where Scout did not take the sound: it is still in the browser. */
+  refused = $state(false);
   /** ended is true when no event comes any more. */
   ended = false;
 
@@ -80,6 +82,14 @@ export class Dictation {
   /** say puts a line about what happened between the words. */
   say(text: string, bad = false): void {
     this.#add({ is: "note", text, bad });
+  }
+
+  /** part goes on with a recording of its own; what was said before is in the one before. */
+  part(): void {
+    this.id = "";
+    this.seq = 0;
+    this.partial = "";
+    this.say(w.parted);
   }
 
   /** take takes an event. One that was taken before is left out. */

@@ -16,10 +16,14 @@ export interface Told {
   event(e: LiveEvent): void;
   /** began tells the id of the recording. */
   began(id: string): void;
+  /** parted tells that what follows becomes a recording of its own: Scout has ended the one before, because nobody came back for too long. */
+  parted(): void;
   /** link says whether Scout takes the sound at the moment. */
   link(connected: boolean): void;
-  /** over ends the dictation; with a problem Scout refused it, and the sound is still in the browser. */
-  over(problem?: Problem): void;
+  /** usual tells that Scout refused the chosen language or model, and is asked without. */
+  usual(problem: Problem): void;
+  /** over ends the dictation; with a problem Scout refused it, and with left some of its sound is still in the browser. */
+  over(problem?: Problem, left?: boolean): void;
 }
 
 export class Sender {
@@ -106,7 +110,7 @@ export class Sender {
       if (this.#socket !== socket || this.#ended) return;
       this.#ready = false;
       if (code === 1000) return this.#end();
-      if (code === 1008 && this.#refusal) return this.#end(this.#refusal);
+      if (code === 1008 && this.#refusal && this.#refusal.code !== "invalid_api_key") return void this.#refused(this.#refusal);
       this.tell.link(false);
       this.#timer = setTimeout(() => this.#connect(), waits[Math.min(this.#attempts++, waits.length - 1)]);
     };
@@ -130,14 +134,18 @@ export class Sender {
           if (this.#storing) store.note(this.kept).catch(() => undefined);
           this.tell.began(m.id);
         }
-        this.#next = m.next_frame ?? 0;
+        this.#next = this.kept.base + (m.next_frame ?? 0);
+        if (m.ended && this.#next < this.kept.at) {
+          this.tell.parted();
+          return this.#part(this.#next);
+        }
         this.#ready = true;
         this.tell.link(true);
         if (m.ended) this.#stopping = this.#told = true;
         void this.#pump();
         break;
       case "ack":
-        this.#acknowledged(m.frames ?? 0);
+        this.#acknowledged(this.kept.base + (m.frames ?? 0));
         break;
       case "error":
         this.#refusal = new Problem(m.error?.code ?? "internal", m.error?.message ?? "", m.error?.hint);
@@ -175,7 +183,7 @@ export class Sender {
       }
       if (this.#ready && this.#stopping && !this.#told && this.#next >= this.kept.at) {
         this.#told = true;
-        this.#socket?.send(JSON.stringify(this.#cancelled ? { type: "cancel" } : { type: "stop", frames: this.kept.at }));
+        this.#socket?.send(JSON.stringify(this.#cancelled ? { type: "cancel" } : { type: "stop", frames: this.kept.at - this.kept.base }));
       }
     } finally {
       this.#pumping = false;
@@ -185,18 +193,42 @@ export class Sender {
   #send({ from, samples }: Block): void {
     const frames = samples.subarray(Math.max(0, this.#next - from));
     const message = new Uint8Array(8 + frames.byteLength);
-    new DataView(message.buffer).setBigUint64(0, BigInt(Math.max(from, this.#next)), true);
+    new DataView(message.buffer).setBigUint64(0, BigInt(Math.max(from, this.#next) - this.kept.base), true);
     message.set(new Uint8Array(frames.buffer, frames.byteOffset, frames.byteLength), 8);
     this.#socket?.send(message);
     this.#next = from + samples.length;
   }
 
-  #end(problem?: Problem): void {
+  // part sends what is left from a frame on as a recording of its own.
+  #part(from: number): void {
+    Object.assign(this.kept, { id: "", after: 0, base: from });
+    this.#next = from;
+    const before = this.#socket;
+    this.#connect();
+    before?.close();
+  }
+
+  // refused goes on where the recording is not there any more and sound is left.
+  async #refused(problem: Problem): Promise<void> {
+    const [first] = this.#blocks.length > 0 ? this.#blocks : await store.blocks(this.kept.key, this.#acked, longest, 1).catch(() => []);
+    const left = Math.max(this.#acked, first?.from ?? this.kept.at);
+    const { id, language, model, at } = this.kept;
+    if (id && problem.code.endsWith("not_found") && left < at) {
+      this.tell.parted();
+      this.#part(left);
+    } else if (!id && (language || model)) {
+      Object.assign(this.kept, { language: undefined, model: undefined });
+      this.tell.usual(problem);
+      this.#part(this.kept.base);
+    } else this.#end(problem, left < at);
+  }
+
+  #end(problem?: Problem, left = false): void {
     this.#ended = true;
     clearTimeout(this.#timer);
     this.#released();
-    if (!problem) void store.forget(this.kept.key).catch(() => undefined);
-    this.tell.over(problem);
+    if (!left) void store.forget(this.kept.key).catch(() => undefined);
+    this.tell.over(problem, left);
   }
 }
 

@@ -1,11 +1,15 @@
 // The sound that Scout has not acknowledged yet, kept in the browser: a reload, a closed tab or a broken connection loses none of it.
 
-/** Kept is a dictation of this browser's microphone. at is how many frames were captured. */
+/**
+ * Kept is a dictation of this browser's microphone. at is how many frames were captured; base is the first one of the recording id, where those before it are
+ * in a recording of their own.
+ */
 export interface Kept {
   key: string;
   id: string;
   rate: number;
   at: number;
+  base: number;
   after: number;
   began: number;
   language?: string;

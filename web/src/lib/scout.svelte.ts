@@ -1,10 +1,11 @@
 // What the whole page knows of the daemon: whether this browser is the owner's, how Scout is, and what is being recorded.
-import { type Schema, ask, client, onRefused, Problem } from "../api/client";
+import { type Schema, ask, client, onRefused, Problem, root } from "../api/client";
 import { events } from "../live/events.svelte";
 
 /** Who is what this browser may do: unknown until the daemon has answered, nobody where it needs scout open. */
 export type Who = "unknown" | "owner" | "client" | "nobody";
 
+const tellEvery = 1000; // ms
 const askAgain = 3000; // ms, while this browser is nobody's: scout open may have run in another tab
 
 class Scout {
@@ -18,8 +19,9 @@ class Scout {
   /** own is a recording of this browser's microphone in this tab. */
   own = $state<{ since: number } | undefined>();
 
-  /** recordingSince is when the recording began that is under way, wherever its sound comes from. */
-  recordingSince = $derived(this.own?.since ?? this.since);
+  #elsewhere = $state<number | undefined>();
+  /** recordingSince is when the recording began that is under way, wherever its sound comes from: here, another tab, or the machine. */
+  recordingSince = $derived(this.own?.since ?? this.since ?? this.#elsewhere);
 
   #timer: ReturnType<typeof setTimeout> | undefined;
 
@@ -32,9 +34,32 @@ class Scout {
       $effect(() => {
         if (events.link === "online" || events.link === "refused") void this.look();
       });
+      this.#tellTabs();
     });
     events.start();
     void this.look();
+  }
+
+  // tellTabs has other tabs of this browser show that this one records, as long as it does.
+  #tellTabs(): void {
+    const channel = new BroadcastChannel(`scout-recording ${root}`);
+    let timer: ReturnType<typeof setTimeout>;
+    channel.onmessage = ({ data }) => {
+      this.#elsewhere = (data as { since?: number }).since;
+      clearTimeout(timer);
+      timer = setTimeout(() => (this.#elsewhere = undefined), tellEvery * 3);
+    };
+    $effect(() => {
+      const since = this.own?.since;
+      if (since === undefined) return;
+      const tell = () => channel.postMessage({ since });
+      tell();
+      const again = setInterval(tell, tellEvery);
+      return () => {
+        clearInterval(again);
+        channel.postMessage({});
+      };
+    });
   }
 
   /** look finds out who this browser is to the daemon, and how Scout is. */

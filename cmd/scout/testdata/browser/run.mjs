@@ -124,8 +124,9 @@ async function owner(context, page) {
   const way = await cable();
   const own = await context.newPage();
   const opening = link.replace(server, way.url);
+  const pages = [way.url + "/", way.url + "/docs"]; // without npm there is only the latter
   await own.goto(opening);
-  assert.equal(own.url(), way.url + "/");
+  assert.ok(pages.includes(own.url()), own.url());
   const helpers = (await page.evaluate(() => [`window.follow = ${window.follow}`, `window.asked = ${window.asked}`])).join(";\n");
   await own.evaluate(helpers); // past the policy of the page, as no page can
   assert.equal((await own.evaluate((url) => window.asked(url), "/api/v1/keys")).status, 200);
@@ -155,6 +156,6 @@ async function owner(context, page) {
   assert.equal((await other({ credentials: "include" })).failed, "TypeError", "a page of another port used the session");
 
   await own.goto(opening);
-  assert.notEqual(own.url(), way.url + "/", "the link works twice");
+  assert.ok(!pages.includes(own.url()), "the link works twice");
   way.close();
 }
