@@ -18,6 +18,6 @@ to=docs/images
 [ -z "${ALL:-}" ] || to=var/screens
 node cmd/scout/testdata/page/pictures.mjs <<JSON
 {"playwright": "$PWD/.tools/playwright-core", "chromium": "$chromium", "server": "$server", "clip": "$PWD/testdata/jfk.wav",
- "link": "$(bin/scout open --print)", "to": "$to", "all": $([ -n "${ALL:-}" ] && echo true || echo false), "names": ["listening", "text"]}
+ "link": "$(bin/scout open --print)", "to": "$to", "all": $([ -n "${ALL:-}" ] && echo true || echo false), "names": ["listening"]}
 JSON
 echo "the pictures are in $to"
