@@ -1,0 +1,148 @@
+// The player of one recording.
+import { address } from "../../api/client";
+import { remembered } from "../../lib/remembered";
+
+export const rates = [0.75, 1, 1.25, 1.5, 1.75, 2];
+const rate = remembered("library.rate", 1);
+const decodable = 2 * 3600; // s: what a browser cannot play is decoded by the daemon and held in memory
+
+export class Player {
+  playing = $state(false);
+  /** shown is the position in whole seconds, for texts; now() is exact. */
+  shown = $state(0);
+  /** problem is true where this browser cannot play the audio. */
+  problem = $state(false);
+  loading = $state(false);
+  #rate = $state(rates.includes(rate.get()) ? rate.get() : 1);
+
+  #audio = new Audio();
+  #ticks = new Set<(seconds: number) => void>();
+  #until: number | undefined;
+  #frame = 0;
+  #blob: string | undefined;
+  #tried = false;
+  #wanted: number | undefined; // a position that was asked for before the browser knew how long the audio is
+
+  constructor(
+    readonly id: string,
+    readonly duration: number,
+  ) {
+    const audio = this.#audio;
+    audio.preload = "metadata";
+    audio.preservesPitch = true;
+    audio.onplay = () => ((this.playing = true), this.#run());
+    audio.onpause = () => ((this.playing = false), this.#tick());
+    audio.onseeked = () => this.#tick();
+    audio.onloadedmetadata = () => {
+      audio.playbackRate = this.#rate;
+      if (this.#wanted !== undefined) audio.currentTime = this.#wanted;
+      this.#wanted = undefined;
+    };
+    audio.onerror = () => void this.#failed();
+    audio.src = address(`/api/v1/recordings/${encodeURIComponent(id)}/audio`);
+  }
+
+  get rate(): number {
+    return this.#rate;
+  }
+
+  set rate(value: number) {
+    this.#rate = value;
+    this.#audio.playbackRate = value;
+    rate.set(value);
+  }
+
+  now(): number {
+    return this.#wanted ?? this.#audio.currentTime;
+  }
+
+  /** onTick calls back with the position whenever it changes, at most once a frame. It returns how to stop. */
+  onTick(call: (seconds: number) => void): () => void {
+    this.#ticks.add(call);
+    call(this.now());
+    return () => this.#ticks.delete(call);
+  }
+
+  toggle(): void {
+    this.#until = undefined;
+    if (this.#audio.paused) this.#play();
+    else this.#audio.pause();
+  }
+
+  pause(): void {
+    this.#audio.pause();
+  }
+
+  seek(seconds: number): void {
+    this.#until = undefined;
+    this.#go(seconds);
+  }
+
+  /** range plays a stretch once. */
+  range(from: number, to: number): void {
+    this.#go(from);
+    this.#until = to;
+    this.#play();
+  }
+
+  close(): void {
+    cancelAnimationFrame(this.#frame);
+    this.#ticks.clear();
+    this.#audio.onerror = null;
+    this.#audio.pause();
+    this.#audio.removeAttribute("src");
+    this.#audio.load();
+    if (this.#blob) URL.revokeObjectURL(this.#blob);
+  }
+
+  #go(seconds: number): void {
+    const to = Math.min(Math.max(0, seconds), this.duration);
+    if (this.#audio.readyState === 0) this.#wanted = to;
+    else this.#audio.currentTime = to;
+    this.#tick();
+  }
+
+  #play(): void {
+    this.#audio.play().catch((e: unknown) => {
+      if (e instanceof DOMException && e.name === "AbortError") return; // it was paused meanwhile
+      this.playing = false;
+    });
+  }
+
+  #run(): void {
+    cancelAnimationFrame(this.#frame);
+    const step = () => {
+      if (this.#until !== undefined && this.#audio.currentTime >= this.#until) {
+        this.#until = undefined;
+        this.#audio.pause();
+      }
+      this.#tick();
+      if (!this.#audio.paused) this.#frame = requestAnimationFrame(step);
+    };
+    this.#frame = requestAnimationFrame(step);
+  }
+
+  #tick(): void {
+    const now = this.now();
+    if (Math.floor(now) !== this.shown) this.shown = Math.floor(now);
+    for (const call of this.#ticks) call(now);
+  }
+
+  // failed asks the daemon to decode what the browser cannot.
+  async #failed(): Promise<void> {
+    if (this.#tried || this.duration > decodable) {
+      this.problem = true;
+      return;
+    }
+    this.#tried = this.loading = true;
+    try {
+      const answer = await fetch(address(`/api/v1/recordings/${encodeURIComponent(this.id)}/audio?as=wav`));
+      if (!answer.ok) throw new Error(String(answer.status));
+      this.#blob = URL.createObjectURL(await answer.blob());
+      this.#audio.src = this.#blob;
+    } catch {
+      this.problem = true;
+    }
+    this.loading = false;
+  }
+}
