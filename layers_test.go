@@ -221,7 +221,7 @@ func TestWireFormatsStayAtTheirEnds(t *testing.T) {
 		module + "/internal/engine/wire": {
 			module + "/internal/engine/process", module + "/internal/engine/server",
 			module + "/internal/engine/moonshine", module + "/internal/engine/whisper", module + "/internal/engine/sherpa", module + "/internal/engine/wordtext", module + "/internal/engine/forced",
-			module + "/cmd/scout-engine",
+			module + "/cmd/scout-engine", module + "/internal/api/openai/files/filestest", // an engine of tests
 		},
 		module + "/internal/recording/wire": {module + "/internal/recording/recorder", module + "/internal/recording/remote"},
 	}

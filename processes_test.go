@@ -68,7 +68,7 @@ func TestNoTestLeavesProcesses(t *testing.T) {
 			switch from.Name + "." + call.Sel.Name {
 			case "exec.Command", "exec.CommandContext", "os.StartProcess", "pulsetest.Start", "testrun.AsNobody", "testrun.Install", "remote.Attach":
 				starts[folder] = path
-			case "testrun.Contain", "enginetest.Main":
+			case "testrun.Contain", "enginetest.Main", "enginetest.Prepare":
 				contained[folder] = true
 			}
 			return true

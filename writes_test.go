@@ -123,7 +123,7 @@ func TestFilesAreWrittenByAtomicfile(t *testing.T) {
 	but := []string{
 		"internal/atomicfile",
 		// Linked into tests only.
-		"internal/testrun", "internal/recording/recordingtest", "internal/capture/pulsetest", "internal/insert/inserttest", "internal/engine/enginetest", "internal/store/sqlite/sqlitetest",
+		"internal/testrun", "internal/recording/recordingtest", "internal/capture/pulsetest", "internal/insert/inserttest", "internal/engine/enginetest", "internal/api/openai/files/filestest", "internal/store/sqlite/sqlitetest",
 	}
 	explained := 0
 	for _, top := range []string{"cmd", "internal"} {

@@ -431,7 +431,7 @@ func TestRequestsAreCounted(t *testing.T) {
 	s.do("GET", "/nothing/like/this", "")
 	s.do("BREW", "/api/v1/version", "")
 	const want = `
-# HELP scout_http_requests_total Requests that were answered, by route, method and status.
+# HELP scout_http_requests_total Requests that were answered, by route, method and status. 499: the client went before it had all of the answer.
 # TYPE scout_http_requests_total counter
 scout_http_requests_total{method="GET",route="/api/v1/version",status="200"} 2
 scout_http_requests_total{method="GET",route="other",status="404"} 1

@@ -21,6 +21,7 @@ import (
 	"github.com/scout-speech/scout/internal/api/openai/files/filestest"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/export"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/health"
@@ -46,7 +47,7 @@ import (
 )
 
 func TestMain(m *testing.M) {
-	suite := filestest.Prepare(m) // this program is an engine, too
+	suite := enginetest.Prepare(m, filestest.Engine) // this program is an engine, too
 	testrun.Beside(4)
 	os.Exit(suite.Run())
 }

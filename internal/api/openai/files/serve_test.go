@@ -20,9 +20,10 @@ import (
 	"github.com/scout-speech/scout/internal/api/openai/files"
 	"github.com/scout-speech/scout/internal/api/openai/files/filestest"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
 )
 
-func TestMain(m *testing.M) { filestest.Main(m) }
+func TestMain(m *testing.M) { enginetest.Main(m, filestest.Engine) }
 
 // served is a service over a folder, with a client.
 type served struct {

@@ -16,14 +16,12 @@ import (
 	"github.com/scout-speech/scout/internal/api/openai"
 	"github.com/scout-speech/scout/internal/api/openai/files"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
-	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
 	"github.com/scout-speech/scout/internal/freespace"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recognize"
-	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // Said is what is heard in a piece.
@@ -36,13 +34,8 @@ const (
 	Hang   int16 = 32000  // nothing comes until the request is cancelled
 )
 
-// Main is TestMain of a package whose tests use the engine, and Prepare a part of one.
-func Main(m *testing.M) { enginetest.Main(m, engine) }
-
-// Prepare is Main for packages that do more: they run the suite.
-func Prepare(m *testing.M) *testrun.Suite { return enginetest.Prepare(m, engine) }
-
-func engine(*os.File) server.Options {
+// Engine are the options of the engine, for enginetest.
+func Engine(*os.File) server.Options {
 	return server.Options{Open: func(_ context.Context, load wire.Load) (server.Backend, error) { return backend{load}, nil }}
 }
 
