@@ -180,6 +180,16 @@ func TestWrongRequests(t *testing.T) {
 		"too many parts":              {append(slices.Repeat([]part{field("x", "y")}, 1000), good), 400, "", "invalid_value", scout.CodeInvalidArgument},
 		"a stream that is too short":  {[]part{field("stream", "true"), audio(wav(50*time.Millisecond, 0))}, 400, "file", "audio_too_short", scout.CodeAudioTooShort},
 	} {
+		for _, form := range []part{field("stream", ""), field("stream", "true"), field("response_format", "text"), field("response_format", "srt")} {
+			name := name + ", " + form.name + " " + string(form.content)
+			if string(form.content) == "true" && c.ours == scout.CodeRequestTooLarge || slices.ContainsFunc(c.parts, func(p part) bool { return p.name == form.name || p.name == "stream" }) {
+				continue // its text has begun; or the form is what is wrong
+			}
+			a := s.transcribe(append([]part{form}, c.parts...)...)
+			if e := a.fault(t); a.status != c.status || text(e.Param) != c.param || text(e.Code) != c.code || a.header.Get("X-Scout-Code") != string(c.ours) {
+				t.Errorf("%s: %d %q %q %s, want %+v: %s", name, a.status, text(e.Param), text(e.Code), a.header.Get("X-Scout-Code"), c, e.Message)
+			}
+		}
 		a := s.transcribe(c.parts...)
 		e := a.fault(t)
 		if a.status != c.status || text(e.Param) != c.param || text(e.Code) != c.code || a.header.Get("X-Scout-Code") != string(c.ours) {

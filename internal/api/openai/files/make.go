@@ -210,19 +210,23 @@ func (p *production) opened(_ int, info file.Info) {
 	switch {
 	case p.length > 0 && p.length < leastAudio && p.form.file.complete():
 		p.stop(tooShort(p.length))
-	case p.length > 0:
-		p.bound(p.length)
+		return
+	case p.length > 0 && p.bound(p.length):
+		return // as an answer of its own, and not in a stream
 	}
 	if p.out != nil && p.length >= leastAudio {
 		p.out.ready()
 	}
 }
 
-// bound stops at audio that is too long. A small file can hold days of it.
-func (p *production) bound(length time.Duration) {
-	if most := p.service.MostAudio; most > 0 && length > most {
+// bound stops at audio that is too long, and reports whether it is. A small file can hold days of it.
+func (p *production) bound(length time.Duration) bool {
+	most := p.service.MostAudio
+	over := most > 0 && length > most
+	if over {
 		p.stop(scout.Errorf(scout.CodeAudioTooLong, "the audio is longer than %s", most).WithHint("the setting limits.audio_seconds allows more"))
 	}
+	return over
 }
 
 // progress is called after each piece.
@@ -232,8 +236,7 @@ func (p *production) progress(_ int, at speech.Progress) {
 		p.service.metrics.first.Observe(time.Since(p.began).Seconds())
 	}
 	p.heard, p.counted = at.Done, counted{at.AudioTokens, at.PromptTokens, at.Tokens}
-	p.bound(at.Done)
-	if p.out != nil && at.Done >= leastAudio {
+	if !p.bound(at.Done) && p.out != nil && at.Done >= leastAudio {
 		p.out.ready()
 	}
 }
