@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"time"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api"
 	"github.com/scout-speech/scout/internal/api/openai"
 	"github.com/scout-speech/scout/internal/api/openai/files"
@@ -39,25 +38,5 @@ func (d *daemon) names(models api.Models) *openai.Names {
 
 // keepAudio makes a recording of a file that a client of OpenAI sent.
 func (d *daemon) keepAudio(ctx context.Context, client string, audio io.ReaderAt, size int64) (string, error) {
-	begun, _, err := d.uploads.Create(upload.Info{Length: size, Client: client, Source: string(store.SourceOpenAI)})
-	if err != nil {
-		return "", err
-	}
-	w, err := d.uploads.Claim(ctx, begun.ID, nil)
-	if err != nil {
-		return "", err
-	}
-	defer w.Close()
-	if err := w.Append(io.NewSectionReader(audio, 0, size)); err != nil {
-		_ = w.Remove() // it expires
-		return "", err
-	}
-	done, err := w.Finish(ctx)
-	if err != nil {
-		return "", err
-	}
-	if done.Recording == "" {
-		return "", scout.Errorf(scout.CodeInternal, "an upload that is complete became no recording")
-	}
-	return done.Recording, nil
+	return d.uploads.Keep(ctx, upload.Info{Length: size, Client: client, Source: string(store.SourceOpenAI)}, audio)
 }
