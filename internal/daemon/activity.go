@@ -3,6 +3,8 @@ package daemon
 import (
 	"sync"
 	"time"
+
+	"github.com/scout-speech/scout/internal/secondlook"
 )
 
 // activity counts what is open, and notices when nothing has been open for a while.
@@ -13,11 +15,13 @@ type activity struct {
 	timer *time.Timer   // runs while nothing is open; nil where after is 0
 	idle  chan struct{} // closed once nothing was open for after
 	over  bool
+	work  *secondlook.Work // what of it no second look may disturb
 }
 
 // newActivity returns a counter with nothing open.
 func newActivity(after time.Duration) *activity {
 	a := &activity{after: after, idle: make(chan struct{})}
+	a.work = secondlook.NewWork(a.Begin)
 	if after > 0 {
 		a.timer = time.AfterFunc(after, a.expire)
 	}

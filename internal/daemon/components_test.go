@@ -21,7 +21,7 @@ import (
 )
 
 // componentNames are those of all components of a daemon.
-var componentNames = []string{"backlog", "browser", "dictate", "exports", "health watch", "history", "imports", "jobs", "models watch", "record", "retention", "self-test", "server", "settings watch", "store", "strain", "uploads", "webhooks"}
+var componentNames = []string{"backlog", "browser", "dictate", "exports", "health watch", "history", "imports", "jobs", "models watch", "record", "retention", "second look", "self-test", "server", "settings watch", "store", "strain", "uploads", "webhooks"}
 
 // served runs a daemon until stop is called, or until it ends by itself.
 func served(t *testing.T, fault func(component string)) (dir string, registry prom.Registry, stop func() error) {

@@ -41,7 +41,6 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/retention"
-	"github.com/scout-speech/scout/internal/secondlook"
 	"github.com/scout-speech/scout/internal/settings"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/store"
@@ -95,8 +94,7 @@ type daemon struct {
 	began    time.Time
 	dir      string
 	activity *activity
-	work     *secondlook.Work // of the activity: what no second look may disturb
-	started  func()           // ends what keeps the daemon while it starts
+	started  func() // ends what keeps the daemon while it starts
 	current  *current
 
 	instance   *instance
@@ -153,7 +151,6 @@ func Run(ctx context.Context, o Options) error {
 	}
 	d := &daemon{options: o, log: o.Scope.Component("daemon").Log(), began: time.Now(), dir: dir, activity: newActivity(idle), current: newCurrent(o.Settings)}
 	defer d.activity.stop()
-	d.work = secondlook.NewWork(d.activity.Begin)
 	d.started = d.activity.Begin() // the idle time begins when clients are answered
 	d.components = newComponents(ctx, o.Failures, o.Fault)
 	defer d.components.end()
@@ -309,7 +306,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	d.budget = freespace.NewBudget(uploads.Dir(), d.newReserve())
 	d.history = history.New(d.options.Scope, d.store, ondisk.Of(folders))
 	d.recorder = record.New(record.Options{
-		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.work.Begin,
+		Folder: folder, Launch: d.options.Launch, Scope: d.options.Scope, Failures: d.options.Failures, Happened: d.happened, Begin: d.activity.work.Begin,
 	})
 	if err := d.openBacklog(folder, sent); err != nil { // before the recorder, whose events it hears
 		return err

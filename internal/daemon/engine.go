@@ -60,7 +60,7 @@ func (d *daemon) openBacklog(folder, sent *recording.Folder) error {
 	}
 	d.backlog, err = backlog.Open(backlog.Options{
 		Dir: filepath.Join(d.dir, backlogName), Folder: folder, Others: recording.Folders{sent}, Engines: d.engines, History: d.history, Effort: effort,
-		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.work.Begin,
+		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.activity.work.Begin,
 	})
 	return err
 }

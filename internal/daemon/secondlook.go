@@ -18,7 +18,7 @@ func (d *daemon) startSecondLooks() {
 		return
 	}
 	d.components.run("second look", secondlook.New(secondlook.Options{
-		Store: d.store, Queue: d.jobs, Work: d.work, Models: d.modelsOfLooks, Machine: d.machineBusy, Days: s.SecondLookDays, Scope: d.options.Scope,
+		Store: d.store, Queue: d.jobs, Work: d.activity.work, Models: d.modelsOfLooks, Machine: d.machineBusy, Days: s.SecondLookDays, Scope: d.options.Scope,
 	}).Run)
 }
 

@@ -30,7 +30,7 @@ func (d *daemon) openBrowser(folder *recording.Folder) {
 		Folder: folder, Promises: d.backlog, See: d.history.See, Budget: d.budget, MostAudio: time.Duration(s.Limits.AudioSeconds) * time.Second,
 		Note:   func(ctx context.Context, kind, id string, data any) { d.history.Note(ctx, kind, id, data) },
 		Resume: time.Duration(s.Live.ResumeSeconds) * time.Second, Most: s.Limits.LiveSessions, MostPerClient: max(1, s.Limits.LiveSessions/4),
-		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.work.Begin,
+		Scope: d.options.Scope, Failures: d.options.Failures, Begin: d.activity.work.Begin,
 	})
 }
 

@@ -63,6 +63,9 @@ func (l *Looker) needs(ctx context.Context, s *store.Summary, fast string) *cand
 	if err != nil || r.State == string(recording.StateRecording) || r.Audio == store.AudioRemoved || !r.DeletedAt.IsZero() || r.Source == store.SourceImport {
 		return nil
 	}
+	if r.Source == store.SourceUpload { // nobody said what is spoken: a model of one language names it whatever it hears
+		c.language = ""
+	}
 	return c
 }
 

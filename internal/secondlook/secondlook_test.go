@@ -209,6 +209,9 @@ func TestTheIdleMachineLooksAgain(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
 		d := start(t, text("a", nil), text("b", nil))
+		d.mu.Lock()
+		d.audio["b"] = store.Recording{Source: store.SourceUpload}
+		d.mu.Unlock()
 		time.Sleep(time.Minute)
 		if got := d.shown(); got != "" {
 			t.Errorf("after a minute: %q", got)
@@ -224,6 +227,10 @@ func TestTheIdleMachineLooksAgain(t *testing.T) {
 		d.set("job0", store.JobSucceeded)
 		if got := d.shown(); got != "a succeeded, b running" {
 			t.Errorf("one after the other: %q", got)
+		}
+		request = transcription.Request{}
+		if err := json.Unmarshal(d.jobs[1].Options, &request); err != nil || request.Language != "" {
+			t.Errorf("the language of an upload is what the fast model knows: %+v, %v", request, err)
 		}
 		d.set("job1", store.JobDead)
 		if got := d.shown(); got != "a succeeded, b dead" {
