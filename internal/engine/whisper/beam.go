@@ -43,7 +43,7 @@ func (s *session) beam(ctx context.Context, d *decoding, prompt []int64, width, 
 		return err
 	}
 	best, surest := s.choose(done), mostProbable(done).score()
-	d.surest = &surest
+	d.surest, d.texts, d.width, d.prompt = &surest, done, width, prompt
 	d.tokens, d.logprobs, d.ending, d.stop = best.tokens, best.logprobs, best.ending, stop
 	if s.align {
 		return s.retrace(d, prompt)

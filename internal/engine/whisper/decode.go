@@ -49,7 +49,10 @@ type decoding struct {
 
 	language string
 	noSpeech float32
-	surest   *float64         // mean log-probability of the surest text of a beam, nil if it is this one
+	surest   *float64 // mean log-probability of the surest text of a beam, nil if one text was followed
+	texts    []branch // of a beam, which followed width of them behind the prompt
+	width    int
+	prompt   []int64
 	frames   int              // heard, silence included
 	placer   *wordtime.Placer // has seen the decode if words are wanted
 }

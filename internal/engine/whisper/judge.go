@@ -60,6 +60,12 @@ func twice(text string) bool {
 	return false
 }
 
+// repetitive reports whether a text compresses too well or ends in a phrase said twice.
+func repetitive(text string) bool {
+	const most = 2.4
+	return compression(text) > most || twice(text)
+}
+
 // nothing reports whether nobody speaks. The model says so itself, with a probability of 0.66 and more for noise and at
 // most 0.45 for speech; a text that it is sure of is kept anyway. Music without a voice lies between, but its text is less
 // probable than that of any speech. Of a beam the surest text tells, whichever was chosen.

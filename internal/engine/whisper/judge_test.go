@@ -101,6 +101,7 @@ type script struct {
 	seconds int
 	says    []said
 	hot     bool
+	weighed *decoding
 	asked   []how
 }
 
@@ -128,6 +129,8 @@ func (s *script) decode(_ context.Context, w how) (*decoding, error) {
 	}
 	return d, nil
 }
+
+func (s *script) weigh(context.Context, *decoding) (*decoding, error) { return s.weighed, nil }
 
 func (s *script) framesWith(tail int) int { return min(50*s.seconds+tail/frameSamples, 1500) }
 
@@ -180,5 +183,19 @@ func TestSettle(t *testing.T) {
 				t.Errorf("decoded again because of %q, want %q", reasons, c.again)
 			}
 		})
+	}
+}
+
+// A text that two hearings agreed on is taken without a further decode, and not looked for where somebody waits.
+func TestSettleWeighs(t *testing.T) {
+	t.Parallel()
+	p := &script{seconds: 1, says: []said{{"a", -0.7, "", 0}}, weighed: &decoding{tokens: []int64{7}}}
+	d, reasons, err := settle(context.Background(), p, how{tail: wholeTail, beam: 8})
+	if err != nil || d != p.weighed || !slices.Equal(reasons, []wire.AgainReason{wire.AgainDoubtful}) {
+		t.Errorf("%+v, %q, %v", d, reasons, err)
+	}
+	p.asked = nil
+	if d, reasons, err = settle(context.Background(), p, how{tail: wholeTail, beam: 8, once: true}); err != nil || d == p.weighed || reasons != nil {
+		t.Errorf("somebody waits: %+v, %q, %v", d, reasons, err)
 	}
 }

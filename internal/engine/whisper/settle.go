@@ -17,6 +17,8 @@ const (
 type piece interface {
 	// decode decodes it once.
 	decode(ctx context.Context, w how) (*decoding, error)
+	// weigh returns the text that two hearings together make the most probable, nil if the piece is not heard a second time.
+	weigh(ctx context.Context, first *decoding) (*decoding, error)
 	// framesWith returns how many frames are heard with a tail of silence.
 	framesWith(tail int) int
 	// text returns what a decoding says.
@@ -29,7 +31,7 @@ type piece interface {
 //
 // A suspicious text is decoded again with more silence behind the audio, until it is not suspicious, or two decodes say
 // the same: then it was said twice. A doubtful one is decoded once more, by beam if it was not, and the more probable
-// text is taken, unless the request asks for a text at once.
+// text is taken, or both are weighed together, unless the request asks for a text at once.
 func settle(ctx context.Context, p piece, w how) (d *decoding, again []wire.AgainReason, err error) {
 	first, err := p.decode(ctx, w)
 	if err != nil || first.nothing() {
@@ -37,7 +39,13 @@ func settle(ctx context.Context, p piece, w how) (d *decoding, again []wire.Agai
 	}
 	suspicion := suspicious(p, first)
 	if suspicion == "" {
-		if w.once || first.average() >= doubtful {
+		if w.once {
+			return first, nil, nil
+		}
+		if weighed, err := p.weigh(ctx, first); weighed != nil || err != nil {
+			return weighed, []wire.AgainReason{wire.AgainDoubtful}, err
+		}
+		if first.average() >= doubtful {
 			return first, nil, nil
 		}
 		return doubt(ctx, p, first, w)
@@ -90,12 +98,11 @@ func doubt(ctx context.Context, p piece, first *decoding, w how) (d *decoding, a
 // ends in a phrase said twice. A model that hears too little silence behind the speech fails in this way, and is sure of
 // what it says.
 func suspicious(p piece, d *decoding) wire.AgainReason {
-	const mostCompression = 2.4
 	text := p.text(d)
 	switch {
 	case d.stop == wire.StopLength:
 		return wire.AgainLength
-	case d.stop != wire.StopEnd, compression(text) > mostCompression, twice(text):
+	case d.stop != wire.StopEnd, repetitive(text):
 		return wire.AgainRepeats
 	}
 	return ""
