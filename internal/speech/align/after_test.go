@@ -3,6 +3,7 @@ package align_test
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -156,6 +157,43 @@ func TestAfterByTheTimes(t *testing.T) {
 	} {
 		if got := align.After(c.handed, c.words); got != c.want {
 			t.Errorf("%s: %d words belong to what was handed out, want %d", situation, got, c.want)
+		}
+	}
+}
+
+// TestAfterCompound hears in one word what was handed out as several, and the other way round: no part comes again, and what follows is
+// not lost.
+func TestAfterCompound(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		handed, words []string // with the end of each in tenths of a second
+		want          int
+	}{
+		"one word is now two":        {[]string{"Juden", "5", "und", "6", "Nicht-Judengleichermaßen.", "20"}, []string{"Juden", "5", "und", "6", "Nicht-Juden", "12", "gleichermaßen.", "20", "Nachdem", "26"}, 4},
+		"one word is now three":      {[]string{"und", "6", "Nicht-Judengleichermaßen.", "20"}, []string{"und", "6", "nicht", "8", "Juden", "12", "gleichermaßen.", "20", "Nachdem", "26"}, 4},
+		"two words are now one":      {[]string{"zu", "2", "Tode", "5", "arbeiteten,", "13"}, []string{"zu", "2", "Todearbeiteten", "13", "Juden", "17"}, 2},
+		"a word that is said again":  {[]string{"say", "3", "bye-bye", "7"}, []string{"say", "3", "bye-bye", "7", "bye", "9", "bye", "12"}, 2},
+		"words that are said again":  {[]string{"say", "3", "bye", "5", "bye", "7"}, []string{"say", "3", "bye", "5", "bye", "7", "bye-bye", "12"}, 3},
+		"signs are no part of words": {[]string{"so", "3", "–", "4", "well", "7"}, []string{"so", "3", "well", "7", "then", "9"}, 2},
+	} {
+		for _, timed := range []bool{true, false} {
+			list := func(fields []string) (list []scout.Word) {
+				for i := 0; i < len(fields); i += 2 {
+					word := scout.Word{Text: fields[i]}
+					if n, err := strconv.Atoi(fields[i+1]); err != nil {
+						t.Fatal(err)
+					} else if timed {
+						end := time.Duration(n) * 100 * time.Millisecond
+						start := end - 100*time.Millisecond
+						word.Start, word.End = &start, &end
+					}
+					list = append(list, word)
+				}
+				return list
+			}
+			if got := align.After(list(c.handed), list(c.words)); got != c.want {
+				t.Errorf("%s, times %v: %d, want %d", name, timed, got, c.want)
+			}
 		}
 	}
 }

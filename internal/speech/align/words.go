@@ -62,6 +62,9 @@ const (
 	afterMissing = 1.0
 	afterDiffer  = 0.9
 	afterSimilar = 0.5
+	// afterJoined is the cost of words that the other text writes as one, at most mostParts of them.
+	afterJoined = 0.1
+	mostParts   = 3
 	// afterApart is the cost of a second between the ends. afterMoved limits it, with what the words differ by, to less than a word
 	// that is missing, for the same or a similar word no further away than Moves.
 	afterApart = 1.0
@@ -76,15 +79,16 @@ func After(handed, words []scout.Word) int {
 		return 0
 	}
 	a, b := folded(handed), folded(words)
-	row := make([]float64, n+1)
-	for j := range row {
-		row[j] = float64(j) * afterMissing
+	costs := make([][]float64, m+1) // of the first i and the first j words
+	costs[0] = make([]float64, n+1)
+	for j := range n {
+		costs[0][j+1] = costs[0][j] + afterMissing
 	}
 	for i := range m {
-		diagonal := row[0]
-		row[0] += afterMissing
+		costs[i+1] = make([]float64, n+1)
+		costs[i+1][0] = costs[i][0] + afterMissing
 		for j := range n {
-			cost := diagonal
+			cost := costs[i][j]
 			switch {
 			case a[i] == b[j]:
 			case similar(a[i], b[j]):
@@ -92,10 +96,17 @@ func After(handed, words []scout.Word) int {
 			default:
 				cost += afterDiffer
 			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, diagonal+afterMissing, row[j]+afterMissing)
+			cost = min(cost, costs[i][j+1]+afterMissing, costs[i+1][j]+afterMissing)
+			if parts := endsWith(a[:i+1], b[j]); parts > 1 {
+				cost = min(cost, costs[i+1-parts][j]+afterJoined)
+			}
+			if parts := endsWith(b[:j+1], a[i]); parts > 1 {
+				cost = min(cost, costs[i][j+1-parts]+afterJoined)
+			}
+			costs[i+1][j+1] = cost
 		}
 	}
+	row := costs[m]
 	last, at := handed[m-1].End, 0
 	for j := range row {
 		if j > 0 && last != nil && words[j-1].End != nil {
@@ -115,4 +126,20 @@ func After(handed, words []scout.Word) int {
 		}
 	}
 	return at
+}
+
+// endsWith returns how many of the last words are together one word, at most mostParts; 0 if none are. Words are folded.
+func endsWith(words []string, whole string) int {
+	for n := 1; n <= min(len(words), mostParts); n++ {
+		part := words[len(words)-n]
+		rest, ok := strings.CutSuffix(whole, part)
+		switch {
+		case part == "" || !ok:
+			return 0
+		case rest == "":
+			return n
+		}
+		whole = rest
+	}
+	return 0
 }
