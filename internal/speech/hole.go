@@ -16,6 +16,11 @@ const longHole = 3 * time.Second
 
 // fillHoles decodes long stretches that have sound but no words by themselves, because the model sometimes ends a text
 // too early, or skips a part. If the words have no times, it is not known where the holes are, and nothing is done.
+//
+// Where the language of the piece was detected, that of a hole is detected anew: the model skips what is said in another one.
+//
+// A model that checks its text is asked about soft stretches too, where somebody may speak far away: it says of sounds that nobody speaks.
+// What it is not sure of there is no text, and not missing either.
 func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d Decoded) (Decoded, error) {
 	if how.Effort == EffortQuick || len(d.Words) == 0 {
 		return d, nil
@@ -23,14 +28,24 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 	loud := piece.Peak() - withoutText
 	for _, h := range holes(d) {
 		part, ok := piece.Part(h.From, h.To)
-		if !ok || part.Peak() < loud || part.Contrast() < mute || d.named(h) {
+		if !ok || part.Contrast() < mute || d.named(h) {
+			continue
+		}
+		soft := part.Peak() < loud
+		if soft && (!how.Trait.Rechecks || part.Peak() < silence) {
 			continue
 		}
 		c.again(part, reasonHole)
 		how.Known = nil
+		if how.Language == "" {
+			how.detected = &detected{}
+		}
 		found, err := c.decode(ctx, part, how, deepest)
 		if err != nil {
 			return Decoded{}, err
+		}
+		if soft && (len(found.Words) == 0 || found.confidence() < believable) {
+			continue
 		}
 		d.SetAside = appendAside(nil, insertAll(d.SetAside, found.SetAside)...)
 		d.Empty, d.losses = append(d.Empty, found.Empty...), append(d.losses, found.losses...)

@@ -91,3 +91,46 @@ func TestLongHolesAreDecodedByThemselves(t *testing.T) {
 		})
 	}
 }
+
+// softly is a tape of twelve seconds, of which the fifth to the eighth are 30 dB softer than the rest.
+type softly struct{ tape }
+
+func (s *softly) Read(dst []float32) (int, error) {
+	at := int(s.at.Load())
+	n, err := s.tape.Read(dst)
+	for i := range n {
+		if at+i >= 4*rate && at+i < 8*rate {
+			dst[i] *= 0.03
+		}
+	}
+	return n, err
+}
+
+// TestSoftHoles checks that somebody far away, whom a model that checks its text skips, is heard, and that what it is not sure of there is
+// neither text nor missing.
+func TestSoftHoles(t *testing.T) {
+	t.Parallel()
+	for name, test := range map[string]struct {
+		apart    func() (*scout.Hypothesis, error)
+		rechecks bool
+		words    int
+	}{
+		"speech":                           {says("be with you", -0.1), true, 23},
+		"unlikely words":                   {says("be with you", -1), true, 20},
+		"no words":                         {empty(-0.4), true, 20},
+		"a model that is asked no further": {says("be with you", -0.1), false, 20},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			tr, _ := transcriber(&drowsy{from: 4, to: 8, apart: test.apart})
+			options := speech.Options{Words: true, Trait: speech.Trait{Rechecks: test.rechecks}}
+			got, err := tr.Transcribe(t.Context(), &softly{tape{frames: 12 * rate}}, options)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if n := len(strings.Fields(got.Text())); n != test.words || len(got.SetAside) > 0 {
+				t.Errorf("%d words, want %d: %s; set aside %+v", n, test.words, got.Text(), got.SetAside)
+			}
+		})
+	}
+}
