@@ -273,3 +273,16 @@ func TestClaimsAllocateNothing(t *testing.T) {
 		}
 	}
 }
+
+// The weights of another runtime are told from a download that is not complete.
+func TestWeightsOfAnotherRuntime(t *testing.T) {
+	t.Parallel()
+	m := ct2test.New(ct2test.Small(), ct2test.Int8)
+	for _, name := range []string{"model.safetensors", "pytorch_model-00001-of-00002.bin", "ggml-base.bin", "base.pt"} {
+		dir := t.TempDir()
+		m.Write(t, dir)
+		remove(t, dir, "model.bin")
+		write(t, dir, name, "x")
+		refused(t, dir, scout.CodeModelUnsupported, `model.bin: it is missing; the folder has "`+name+`"`)
+	}
+}

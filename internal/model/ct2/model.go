@@ -78,11 +78,30 @@ func Check(ctx context.Context, dir, name string) (err error) {
 // Look is Open without the numbers, which it does not read: it is quick for a model of any size.
 func Look(dir string) (*Model, error) { return open(dir, dir) }
 
+// otherWeights returns the name of a file with weights for another runtime; empty if there is none in the folder.
+func otherWeights(dir string) string {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return ""
+	}
+	for _, entry := range entries {
+		for _, pattern := range []string{"*.safetensors", "pytorch_model*.bin", "ggml-*.bin", "*.gguf", "*.onnx", "*.pt"} {
+			if ok, err := filepath.Match(pattern, entry.Name()); ok && err == nil {
+				return entry.Name()
+			}
+		}
+	}
+	return ""
+}
+
 // open verifies everything except the numbers.
 func open(dir, name string) (model *Model, err error) {
 	path := filepath.Join(name, WeightsName)
 	file, err := os.Open(filepath.Join(dir, WeightsName))
 	if errors.Is(err, os.ErrNotExist) {
+		if other := otherWeights(dir); other != "" {
+			return nil, unsupported(path, "it is missing; the folder has %s, the weights in another format", quoted(other))
+		}
 		return nil, corrupt(path, "it is missing")
 	}
 	if err != nil {
