@@ -134,3 +134,39 @@ func TestSoftHoles(t *testing.T) {
 		})
 	}
 }
+
+// abroad skips what is said in another language than the first words of a piece, and understands it only if it may find the language.
+type abroad struct{ drowsy }
+
+func (a *abroad) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
+	sure := 0.9
+	if len(request.Samples) >= 10*rate {
+		h, err := a.drowsy.Transcribe(ctx, request)
+		h.Language, h.LanguageProb = "de", &sure
+		return h, err
+	}
+	if request.Language != "" {
+		return says("be with you", -1)()
+	}
+	h, err := says("be with you", -0.1)()
+	h.Language, h.LanguageProb = "fr", &sure
+	return h, err
+}
+
+// TestHolesInAnotherLanguage checks that the language of a hole is found anew, unless it was given.
+func TestHolesInAnotherLanguage(t *testing.T) {
+	t.Parallel()
+	for language, words := range map[string]int{"": 23, "de": 20} {
+		tr, _ := transcriber(&abroad{drowsy{from: 4, to: 8}})
+		got, err := tr.Transcribe(t.Context(), &tape{frames: 12 * rate}, speech.Options{Words: true, Language: language})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(strings.Fields(got.Text())); n != words || (len(got.SetAside) > 0) != (language != "") {
+			t.Errorf("language %q: %d words, want %d: %s; set aside %+v", language, n, words, got.Text(), got.SetAside)
+		}
+		if got.Language != "de" {
+			t.Errorf("language %q: the recording is in %q", language, got.Language)
+		}
+	}
+}
