@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -91,9 +92,9 @@ func (d *daemon) forgetCA(o *certificate.Options) error {
 	gone, err := certificate.Forget(*o)
 	switch {
 	case err != nil:
-		d.log.Warn(eventCertificateRemoved, slog.Any("files", gone), slog.String(observe.KeyError, scout.Plain(err)))
+		d.log.Warn(eventCertificateRemoved, slog.String("files", strings.Join(gone, " ")), slog.String(observe.KeyError, scout.Plain(err)))
 	case len(gone) > 0:
-		d.log.Info(eventCertificateRemoved, slog.Any("files", gone), slog.String(observe.KeyError, ""))
+		d.log.Info(eventCertificateRemoved, slog.String("files", strings.Join(gone, " ")))
 	}
 	return nil
 }
