@@ -170,8 +170,8 @@ func (s *Server) addJob(ctx context.Context, kind, id string, in *v1.NewText) (*
 	case scout.CodeOf(err) == scout.CodeNotFound: // it is to be made
 	case err != nil:
 		return nil, err
-	case !text.DeletedAt.IsZero(): // its versions would lie there, too
-		return nil, scout.Errorf(scout.CodeConflict, "transcript %s is in the trash", text.Key).WithHint("restore it first: scout transcripts restore %s", text.Key)
+	case text.InTrash() != nil: // its versions would lie there, too
+		return nil, text.InTrash()
 	}
 	hook, err := webhookOfJob(ctx, in.Webhook, "body.webhook")
 	if err != nil {

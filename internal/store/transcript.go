@@ -61,6 +61,14 @@ type Transcript struct {
 	scout.Transcript
 }
 
+// InTrash is the error of what cannot be done with a text in the trash, where nobody would see what was done; nil if it is not there.
+func (s *Summary) InTrash() error {
+	if s.DeletedAt.IsZero() {
+		return nil
+	}
+	return scout.Errorf(scout.CodeConflict, "transcript %s is in the trash", s.Key).WithHint("restore it first: scout transcripts restore %s", s.Key)
+}
+
 // Put is a version that a model made.
 type Put struct {
 	Key        Key

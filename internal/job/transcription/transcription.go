@@ -159,6 +159,9 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 	case m.State == recording.StateRecording:
 		return scout.Errorf(scout.CodeRecordingInUse, "recording %s has not ended", id)
 	}
+	if err := w.visible(ctx, request.Transcript(id)); err != nil {
+		return err
+	}
 	r, release, err := w.borrow(ctx, &request)
 	if err != nil {
 		return err
@@ -185,6 +188,17 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 	defer releasePair()
 	o.Pair = pair
 	return w.make(ctx, c, r, o, &request, m.Upload != nil)
+}
+
+// visible refuses a text that went to the trash while the job waited, before anything is decoded. One that is not there yet is to be made.
+func (w *Worker) visible(ctx context.Context, key store.Key) error {
+	text, err := w.options.History.Store().Transcript(ctx, key, 0)
+	if scout.CodeOf(err) == scout.CodeNotFound {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	return text.InTrash()
 }
 
 // classOf is how urgent a job is for the engine. None of them is waited for as a dictation is.
@@ -380,7 +394,13 @@ func (s *commit) Finish(ctx context.Context, _ int, doc text.Document) error {
 	s.claimed.Heard(doc.Transcript.Duration)
 	_, _, err := s.history.Keep(ctx, history.Text{
 		Recording: j.Recording, Transcript: doc.Transcript, Client: j.Client, Once: "job " + j.ID, Kind: s.kind, IfVersion: s.improves,
-		Also: func(tx store.Tx, _ store.Key, v store.Version) error { return s.claimed.Finish(tx, v.Version) },
+		Also: func(tx store.Tx, key store.Key, v store.Version) error {
+			text, err := tx.Transcript(key, 0)
+			if err := errors.Join(err, text.InTrash()); err != nil { // it went there while the text was made: what was decoded stays with the job
+				return err
+			}
+			return s.claimed.Finish(tx, v.Version)
+		},
 	})
 	s.committed = err == nil
 	return err

@@ -272,3 +272,53 @@ func TestATranslationStandsBesideTheText(t *testing.T) {
 		t.Errorf("both are the same work (%v)", err)
 	}
 }
+
+// A text that goes to the trash gets no version there that nobody sees: its job says why it has ended, and goes on where it was once the text is
+// restored.
+func TestATextInTheTrashGetsNoVersion(t *testing.T) {
+	t.Parallel()
+	for situation, pieces := range map[string]int{"while the job waits": 0, "while the text is made": 3} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			d := newDesk(t)
+			id := d.record(length)
+			p := d.start()
+			p.Until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
+			said, heard := d.text(id, 1), len(d.heard())
+			change := func(with func(store.Tx) (store.Summary, error)) {
+				if err := d.store.Update(t.Context(), func(tx store.Tx) error { _, err := with(tx); return err }); err != nil {
+					t.Fatal(err)
+				}
+			}
+			discard := func(tx store.Tx) (store.Summary, error) { return tx.DeleteTranscript(store.MainKey(string(id))) }
+			if pieces == 0 {
+				change(discard)
+			}
+			d.does(fmt.Sprintf("pieces %d", heard+pieces))
+			j := p.submit(id, transcription.Request{})
+			if pieces > 0 {
+				d.saved(j.ID, 1)
+				change(discard)
+			}
+			d.does("pieces 1000")
+			j = p.Until(j.ID, store.JobDead)
+			if j.Error.Code != scout.CodeConflict || j.Error.Hint == "" {
+				t.Errorf("%+v", j.Error)
+			}
+			change(func(tx store.Tx) (store.Summary, error) { return tx.RestoreTranscript(store.MainKey(string(id))) })
+			if got := d.text(id, 1); got != said {
+				t.Errorf("%q, want what was there: %q", got, said)
+			}
+			if _, err := p.Retry(t.Context(), j.ID); err != nil {
+				t.Fatal(err)
+			}
+			p.Until(j.ID, store.JobSucceeded)
+			if got := d.text(id, 2); got != said {
+				t.Errorf("%q, want %q", got, said)
+			}
+			if n := len(d.heard()) - heard; n >= 2*heard {
+				t.Errorf("%d pieces were decoded again for a text of %d: want those that were kept once", n, heard)
+			}
+		})
+	}
+}
