@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"encoding/json"
 	"time"
 
@@ -82,6 +83,18 @@ type Job struct {
 	Version int
 	// Checkpoint is where it continues, without the parts of AddJobParts. Of one that has succeeded it is what is to be told of the work.
 	Checkpoint json.RawMessage
+}
+
+// Makes reports whether the job, which is about a recording, makes or renews that transcript: the task of its options says so. Of options that
+// cannot be read it may be any.
+func (j *Job) Makes(key Key) bool {
+	var options struct {
+		Task string `json:"task"`
+	}
+	if err := json.Unmarshal(j.Options, &options); err != nil {
+		return j.Recording == key.Recording
+	}
+	return key == Key{j.Recording, TrackMix, cmp.Or(options.Task, TaskTranscribe)}
 }
 
 // JobError is a failure that is kept.

@@ -1,6 +1,7 @@
 package jobtest
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 
@@ -49,6 +50,51 @@ func purges() map[string]func(*bench) {
 			default:
 				b.Errorf("nobody was told that the jobs of %s are gone", id)
 			}
+		},
+		"a translation that is purged takes no job of another text with it": func(b *bench) {
+			id := b.recording()
+			translation := store.Key{Recording: id, Track: store.TrackMix, Task: store.TaskTranslate}
+			if err := b.store.Update(b.Context(), func(tx store.Tx) error {
+				_, err := tx.PutTranscript(store.Put{Key: translation, Kind: store.KindFirst, Transcript: scout.Transcript{Segments: []scout.Segment{{Text: "what was meant"}}}})
+				return err
+			}); err != nil {
+				b.Fatal(err)
+			}
+			about := func(key, options string) job.Order {
+				o := order("a", job.Normal, long)
+				o.Recording, o.Key, o.Options = id, key, json.RawMessage(options)
+				return o
+			}
+			spoken := b.submit("spoken", about("spoken", `{}`))
+			if err := b.commit(b.begin("spoken"), id, nil); err != nil {
+				b.Fatal(err)
+			}
+			waits := b.submit("waits", about("waits", `{}`))
+			c := b.begin("waits")
+			if err := b.save(c, `{"at":1}`, `["what was said"]`); err != nil {
+				b.Fatal(err)
+			}
+			if err := c.Release(b.Context()); err != nil {
+				b.Fatal(err)
+			}
+			o := about("translates", `{"task":"translate"}`)
+			o.Client, o.Priority = "b", job.Interactive
+			b.submit("translates", o)
+			c = b.begin("translates")
+			if err := b.save(c, `{"at":1}`, `["what was meant"]`); err != nil {
+				b.Fatal(err)
+			}
+			if err := b.store.PurgeTexts(b.Context(), translation); err != nil {
+				b.Fatal(err)
+			}
+			b.want(spoken.ID, store.JobSucceeded, 1)
+			if j := b.want(waits.ID, store.JobQueued, 0); string(j.Checkpoint) != `{"at":1}` {
+				b.Errorf("the checkpoint of the text that stays is %s", j.Checkpoint)
+			}
+			if err := b.save(c, `{"at":2}`, `["more"]`); !errors.Is(err, job.ErrCleared) {
+				b.Fatalf("save: %v, want %v", err, job.ErrCleared)
+			}
+			b.finish(c)
 		},
 		"jobs whose text is purged begin anew, and those that have ended are gone": func(b *bench) {
 			id := b.recording()

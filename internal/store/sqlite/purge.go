@@ -128,7 +128,7 @@ func (t *tx) purgeText(r *recordingRow, row *transcriptRow) error {
 		return err
 	}
 	t.markStale(r.key)
-	if err := errors.Join(t.purgeEvents(r.ID), t.purgeWords(r.ID)); err != nil {
+	if err := errors.Join(t.purgeEvents(r.ID), t.purgeWords(row.key)); err != nil {
 		return err
 	}
 	return t.changed(store.EventTranscriptDeleted, r.ID, r.Client, &eventText{Transcript: row.key.String()})
@@ -269,14 +269,23 @@ func (t *tx) purgeJobs(id string) error {
 	return nil
 }
 
-// purgeWords removes what the jobs of a recording may hold of its text. Those that have not ended are still to be done: they begin anew.
-func (t *tx) purgeWords(id string) error {
-	for _, statement := range []string{
-		"DELETE FROM jobs WHERE " + ofRecording + " AND NOT (" + unfinished + ")",
-		"DELETE FROM job_parts WHERE job IN (SELECT key FROM jobs WHERE " + ofRecording + ")",
-		"UPDATE jobs SET checkpoint = NULL, done = 0 WHERE " + ofRecording,
-	} {
-		if err := t.exec(statement, id); err != nil {
+// purgeWords removes what the jobs that make a text may hold of its words. Those that have not ended are still to be done: they begin anew. The
+// jobs of other texts of the recording stay as they are.
+func (t *tx) purgeWords(key store.Key) error {
+	list, err := t.jobs("WHERE j."+ofRecording+" ORDER BY j.key", key.Recording)
+	if err != nil {
+		return err
+	}
+	for i := range list {
+		j := &list[i]
+		switch {
+		case !j.Makes(key):
+		case j.State.Ended():
+			err = t.RemoveJob(j.ID)
+		default:
+			err = errors.Join(t.DropJobParts(j.ID), t.exec("UPDATE jobs SET checkpoint = NULL, done = 0 WHERE id = ?", j.ID))
+		}
+		if err != nil {
 			return err
 		}
 	}
