@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // refusedError is why a request was refused before an operation saw it.
@@ -16,14 +17,6 @@ type refusedError struct {
 }
 
 func (e *refusedError) Unwrap() error { return e.error }
-
-// laterError is a refusal that ends by itself.
-type laterError struct {
-	error
-	after time.Duration
-}
-
-func (e *laterError) Unwrap() error { return e.error }
 
 // stopsWithin is after how long another daemon may answer in the place of one that is stopping.
 const stopsWithin = 2 * time.Second
@@ -59,7 +52,7 @@ func (s *Server) admit(r *http.Request, c *connection, a access, mine *admitted)
 		return caller{}, &refusedError{"malformed", err}
 	}
 	if s.stopping.Load() {
-		return caller{}, &refusedError{"unavailable", &laterError{scout.Errorf(scout.CodeUnavailable, "the daemon is stopping"), stopsWithin}}
+		return caller{}, &refusedError{"unavailable", resilience.RetryAfter(scout.Errorf(scout.CodeUnavailable, "the daemon is stopping"), stopsWithin)}
 	}
 	var perMinute int
 	var err error
@@ -72,7 +65,7 @@ func (s *Server) admit(r *http.Request, c *connection, a access, mine *admitted)
 		return who, &refusedError{"key", err}
 	}
 	if wait := s.rates.take(who.id, perMinute); wait > 0 {
-		return who, &refusedError{"rate", &laterError{scout.Errorf(scout.CodeRateLimit, "%s may send %d requests a minute", who.plain(), perMinute), wait}}
+		return who, &refusedError{"rate", s.rates.returns.Refuse(scout.Errorf(scout.CodeRateLimit, "%s may send %d requests a minute", who.plain(), perMinute), who.id, wait, time.Minute/time.Duration(perMinute))}
 	}
 	if err := a.permit(who); err != nil {
 		return who, &refusedError{"role", err}

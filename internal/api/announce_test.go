@@ -9,6 +9,7 @@ import (
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // A client is told when there may be room in the queue.
@@ -22,7 +23,7 @@ func TestARefusalSaysWhenToTryAgain(t *testing.T) {
 		{fmt.Errorf("add: %w", &job.FullError{After: 7 * time.Second}), "7", "7000"},
 		{&job.FullError{After: time.Hour}, "60", "60000"}, // the most that clients obey
 		{&job.FullError{}, "1", "1000"},
-		{&laterError{after: 2500 * time.Millisecond}, "3", "2500"},
+		{resilience.RetryAfter(errors.New("full"), 2500*time.Millisecond), "3", "2500"},
 	} {
 		header := make(http.Header)
 		announce(header.Set, http.StatusTooManyRequests, v1.Error{Retryable: true}, c.err)

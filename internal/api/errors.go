@@ -97,14 +97,11 @@ type headers func(name, value string)
 
 // announce sets the headers that go with every error: the code, and what a client that repeats requests should do.
 func announce(set headers, status int, e v1.Error, err error) {
-	var later *laterError
 	var full *job.FullError
 	var waits *schedule.BusyError
 	var known interface{ RetryAfter() time.Duration }
 	after := time.Second
 	switch {
-	case errors.As(err, &later):
-		after = later.after
 	case errors.As(err, &full):
 		after = full.After
 	case errors.As(err, &waits):

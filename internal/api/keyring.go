@@ -10,6 +10,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/resilience"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -112,6 +113,8 @@ const burstShare = 6
 type rates struct {
 	mu  sync.Mutex
 	all map[string]*rate.Limiter // by the id of the caller
+
+	returns resilience.Returns // of each caller
 }
 
 // take counts a request of a caller who may send so many a minute, 0 for any number. It returns 0 or, where the request is one too many, after

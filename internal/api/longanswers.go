@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // Limits of answers that may last for hours: event streams, and audio that is followed. Those of the unix socket are one client, the owner.
@@ -20,6 +21,8 @@ type longAnswers struct {
 	mu  sync.Mutex
 	all int
 	of  map[string]int // by client
+
+	returns resilience.Returns // of each client, and of those for whom there was no place at all
 }
 
 // enter takes a place for a client. It returns how many answers there are, of this client or of all, where those are as many as there may be;
@@ -89,15 +92,16 @@ func (s *Server) takeStream(w http.ResponseWriter, r *http.Request) (leave func(
 		return func() { of.leave(client) }, true
 	}
 	s.refuse("streams", r.RemoteAddr, scout.CodeRateLimit)
-	refused := scout.Errorf(scout.CodeRateLimit, "%d streams are open, which is the limit", full)
+	refused, line := scout.Errorf(scout.CodeRateLimit, "%d streams are open, which is the limit", full), ""
 	switch {
 	case near:
 		refused = refused.WithHint("close some")
 	case ofClient:
 		refused = scout.Errorf(scout.CodeRateLimit, "%d streams of this client are open, which is the limit", full).WithHint("close some, or raise limits.streams_per_client")
+		line = client
 	default:
 		refused = refused.WithHint("try again when some have ended, or raise limits.streams")
 	}
-	writeError(w, refused)
+	writeError(w, of.returns.Refuse(refused, line, resilience.LeastPause, resilience.LeastPause)) // nobody knows when one ends
 	return nil, false
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/realtime"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // secretPrefix is how the keys of pages for realtime sessions begin.
@@ -36,6 +37,13 @@ type secrets struct {
 	mu    sync.Mutex
 	all   map[secretHash]*pageSecret
 	bytes int
+
+	returns resilience.Returns // of each client, and of those for whom there was no room at all
+}
+
+// full refuses a key. One expires after the other.
+func (s *secrets) full(line string, refused *scout.Error) error {
+	return s.returns.Refuse(refused.WithHint("wait until some expire, or make them for a shorter time"), line, resilience.LeastPause, resilience.LeastPause)
 }
 
 // add makes a key. Its error has scout.CodeRateLimit.
@@ -46,7 +54,7 @@ func (s *secrets) add(one *pageSecret) (key string, err error) {
 		s.sweep(time.Now())
 	}
 	if len(s.all) >= mostSecrets || s.bytes+one.bytes > mostSecretBytes {
-		return "", scout.Errorf(scout.CodeRateLimit, "%d keys for realtime sessions are valid, which is the limit", len(s.all)).WithHint("wait until some expire, or make them for a shorter time")
+		return "", s.full("", scout.Errorf(scout.CodeRateLimit, "%d keys for realtime sessions are valid, which is the limit", len(s.all)))
 	}
 	count, bytes := 0, one.bytes
 	for _, other := range s.all {
@@ -56,7 +64,7 @@ func (s *secrets) add(one *pageSecret) (key string, err error) {
 		}
 	}
 	if count >= mostSecrets/secretShare || bytes > mostSecretBytes/secretShare {
-		return "", scout.Errorf(scout.CodeRateLimit, "%d keys for realtime sessions of one client are valid, which is the limit", count).WithHint("wait until some expire, or make them for a shorter time")
+		return "", s.full("client "+one.by.id, scout.Errorf(scout.CodeRateLimit, "%d keys for realtime sessions of one client are valid, which is the limit", count))
 	}
 	if s.all == nil {
 		s.all = make(map[secretHash]*pageSecret)

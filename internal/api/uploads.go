@@ -17,6 +17,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/resilience"
 	"github.com/scout-speech/scout/internal/upload"
 )
 
@@ -409,7 +410,7 @@ func (s *Server) steadily(r *http.Request) (body *steady, leave func()) {
 	go func() { // ended by leave
 		select {
 		case <-s.ending:
-			body.stop(&laterError{scout.Errorf(scout.CodeUnavailable, "the daemon is stopping"), stopsWithin})
+			body.stop(resilience.RetryAfter(scout.Errorf(scout.CodeUnavailable, "the daemon is stopping"), stopsWithin))
 		case <-left:
 		}
 	}()

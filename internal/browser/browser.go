@@ -19,6 +19,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/record"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // Texts makes text of the recordings while they are made; dictate.Dictations is one.
@@ -89,6 +90,7 @@ type Sessions struct {
 	connections map[string]int // by client
 	connected   int
 	running     sync.WaitGroup
+	returns     resilience.Returns // of each client, and of those for whom there was no place at all
 }
 
 // New returns sessions. Run serves them.
@@ -216,9 +218,9 @@ func (s *Sessions) Admit(client string) (release func(), err error) {
 	defer s.mu.Unlock()
 	switch {
 	case s.connected >= s.options.Most:
-		return nil, scout.Errorf(scout.CodeRateLimit, "%d connections send sound, which is the limit", s.options.Most).WithHint("the setting limits.live_sessions allows more")
+		return nil, s.later("", scout.Errorf(scout.CodeRateLimit, "%d connections send sound, which is the limit", s.options.Most).WithHint("the setting limits.live_sessions allows more"))
 	case client != "" && s.connections[client] >= s.options.MostPerClient:
-		return nil, scout.Errorf(scout.CodeRateLimit, "%d connections of this client send sound, which is the limit", s.options.MostPerClient).WithHint("end one of them")
+		return nil, s.later(client, scout.Errorf(scout.CodeRateLimit, "%d connections of this client send sound, which is the limit", s.options.MostPerClient).WithHint("end one of them"))
 	}
 	s.connected++
 	s.connections[client]++
@@ -230,6 +232,13 @@ func (s *Sessions) Admit(client string) (release func(), err error) {
 			delete(s.connections, client)
 		}
 	}), nil
+}
+
+// later says when to come back: nobody knows when a session ends.
+//
+//	line  the client that has too many; empty where there are too many of all
+func (s *Sessions) later(line string, refused error) error {
+	return s.returns.Refuse(refused, line, resilience.LeastPause, resilience.LeastPause)
 }
 
 // Recovered implements dictate.Sent.
@@ -340,7 +349,11 @@ func (s *Sessions) makeRoom(client string) error {
 		return nil
 	}
 	if longest == nil {
-		return scout.Errorf(scout.CodeRateLimit, "%d sessions are open, %d of them of this client", len(s.open), own).WithHint("end one of them, or try again later")
+		line := client
+		if len(s.open) >= s.options.Most {
+			line = ""
+		}
+		return s.later(line, scout.Errorf(scout.CodeRateLimit, "%d sessions are open, %d of them of this client", len(s.open), own).WithHint("end one of them, or try again later"))
 	}
 	longest.finish(recording.EndSource)
 	return nil

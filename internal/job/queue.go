@@ -12,6 +12,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
 	"github.com/scout-speech/scout/internal/store"
 )
 
@@ -71,7 +72,7 @@ type Queue struct {
 	changed  chan struct{} // closed and replaced with each change
 	shares   *shares
 	pace     pace
-	returns  returns
+	returns  resilience.Returns
 
 	placed chan placed // one, which whoever finds places takes out
 }

@@ -3,7 +3,6 @@ package job
 import (
 	"context"
 	"errors"
-	"sync"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -42,46 +41,8 @@ func (q *Queue) turnedAway(err error) error {
 	if full.All {
 		whose = "" // it waits for the jobs of anybody
 	}
-	full.After = q.returns.after(whose, q.now(), q.pace.ends(full.jobs, q.atOnce()))
+	every := q.pace.ends(full.jobs, q.atOnce())
+	full.After = q.returns.After(whose, q.now(), every, every)
 	full.err = full.err.WithHint("try again in %s, or cancel jobs: scout jobs cancel", full.After.Round(time.Second))
 	return err
-}
-
-// Bounds of a pause. Source: the clients of OpenAI obey one of up to 60 s.
-const (
-	leastPause = time.Second
-	mostPause  = time.Minute
-)
-
-// returns spaces the times at which clients that were refused come back. Places get free one after the other: of all that came back at the
-// same time, one would find a place, and the others would have sent their files for nothing.
-//
-// It is the virtual scheduling algorithm of ITU-T I.371 for a single rate, with refusals in the place of cells.
-type returns struct {
-	mu   sync.Mutex
-	last map[string]time.Time // when the one comes back that was refused last, by client; "" for everybody
-}
-
-// after is how long the next one waits, where a place gets free every so often.
-func (r *returns) after(client string, now time.Time, every time.Duration) time.Duration {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for of, at := range r.last {
-		if !at.After(now) {
-			delete(r.last, of)
-		}
-	}
-	if r.last == nil {
-		r.last = make(map[string]time.Time)
-	}
-	from := now
-	if last, ok := r.last[client]; ok && last.Sub(now) <= mostPause { // one further away is of a clock that was set back
-		from = last
-	}
-	at := from.Add(min(every, mostPause))
-	if most := now.Add(mostPause); at.After(most) {
-		at = most
-	}
-	r.last[client] = at
-	return max(at.Sub(now), leastPause)
 }

@@ -95,7 +95,8 @@ func ended(ctx context.Context, last error) error {
 	return scout.Errorf(code, "%w; the last attempt: %w", cause, last)
 }
 
-// RetryAfter wraps err with the pause that the other side asked for. It does not change the class of err: a permanent
+// RetryAfter wraps err with the pause that the other side asked for, or that it is asked for: errors.As finds it as an
+// interface{ RetryAfter() time.Duration }. It does not change the class of err: a permanent
 // error is not repeated. A pause beyond the budget ends the attempts.
 func RetryAfter(err error, pause time.Duration) error {
 	return &retryAfterError{err: err, pause: pause}
@@ -108,6 +109,9 @@ type retryAfterError struct {
 
 func (e *retryAfterError) Error() string { return e.err.Error() }
 func (e *retryAfterError) Unwrap() error { return e.err }
+
+// RetryAfter is the pause.
+func (e *retryAfterError) RetryAfter() time.Duration { return e.pause }
 
 // asBackoff adds the library's own retry-after error if ours is in the chain.
 func asBackoff(err error) error {

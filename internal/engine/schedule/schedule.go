@@ -14,6 +14,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // Options configure a Scheduler. Zero values mean the defaults beside each field.
@@ -50,6 +51,7 @@ type Scheduler struct {
 	pausing  int           // turns that run and after which the share asks for a pause: at most one begins while none runs
 	rested   time.Time     // when that pause is over
 	quiet    []chan struct{}
+	returns  resilience.Returns // of each class
 }
 
 // flow is one client's share of the slots within a class.
@@ -214,7 +216,8 @@ func (s *Scheduler) enter(t *Turn) error {
 		}
 		if n >= s.options.MostWaiting {
 			s.metrics.refused.WithLabelValues(class.String()).Inc()
-			after := min(max(s.usual*time.Duration(n)/time.Duration(s.slots.total), time.Second), time.Minute).Round(time.Second)
+			every := s.usual / time.Duration(s.slots.total)
+			after := s.returns.After(class.String(), time.Now(), every*time.Duration(n), every).Round(time.Second)
 			return &BusyError{After: after, err: scout.Errorf(scout.CodeBusy, "%d requests are already waiting", n).WithHint("try again in %s", after)}
 		}
 		s.arrivals++

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/resilience"
 )
 
 // How many files are decoded at the same time. Each takes some megabytes and, for some formats, a process of a decoder. More than the
@@ -31,6 +32,7 @@ type line struct {
 	widened time.Time     // when there was one place more
 	last    time.Time     // of the last place that was given while others waited
 	pace    time.Duration // between two of them, a moving mean
+	returns resilience.Returns
 }
 
 type waiter struct {
@@ -43,20 +45,11 @@ func newLine(m *metrics) *line {
 	return &line{metrics: m, held: make(map[string]int), granted: make(map[string]uint64), pace: usualInterval}
 }
 
-// busyError says when there may be a place.
-type busyError struct {
-	error
-	after time.Duration
-}
-
-// Unwrap returns the error with its code.
-func (e *busyError) Unwrap() error { return e.error }
-
-// RetryAfter is when there may be a place.
-func (e *busyError) RetryAfter() time.Duration { return e.after }
-
-func busy(after time.Duration) error {
-	return &busyError{scout.Errorf(scout.CodeBusy, "too many requests wait: about %s until there is a place", after.Round(time.Second)), after}
+// busy says when there may be a place: about after so long, and for each further one that is refused at the pace of the line later. The caller
+// holds the lock.
+func (l *line) busy(after time.Duration) error {
+	after = l.returns.After("", time.Now(), after, l.pace)
+	return resilience.RetryAfter(scout.Errorf(scout.CodeBusy, "too many requests wait: about %s until there is a place", after.Round(time.Second)), after)
 }
 
 // enter waits for a place for at most within. It refuses at once where that is expected to take longer.
@@ -66,9 +59,9 @@ func (l *line) enter(ctx context.Context, client string, within time.Duration) (
 	l.waiting = append(l.waiting, me)
 	l.grant()
 	if expected := l.expected(me); expected > within {
+		defer l.mu.Unlock()
 		l.forget(me)
-		l.mu.Unlock()
-		return nil, busy(expected)
+		return nil, l.busy(expected)
 	}
 	l.mu.Unlock()
 	further := time.NewTicker(furtherEvery)
@@ -83,26 +76,26 @@ func (l *line) enter(ctx context.Context, client string, within time.Duration) (
 		case <-further.C:
 			l.further(me)
 		case <-limit.C:
-			if err := l.give(me, busy(within)); err != nil {
+			if err := l.give(me, func() error { return l.busy(within) }); err != nil {
 				return nil, err
 			}
 		case <-ctx.Done():
-			if err := l.give(me, context.Cause(ctx)); err != nil {
+			if err := l.give(me, func() error { return context.Cause(ctx) }); err != nil {
 				return nil, err
 			}
 		}
 	}
 }
 
-// give takes a request out of the line, and returns err; nil where it has its place by now.
-func (l *line) give(me *waiter, err error) error {
+// give takes a request out of the line, and returns why; nil where it has its place by now.
+func (l *line) give(me *waiter, why func() error) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if !slices.Contains(l.waiting, me) {
 		return nil
 	}
 	l.forget(me)
-	return err
+	return why()
 }
 
 func (l *line) forget(me *waiter) {

@@ -2,6 +2,7 @@ package files
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"testing"
 	"testing/synctest"
@@ -83,8 +84,9 @@ func TestTheLineRefuses(t *testing.T) {
 			t.Errorf("%v after %s, want busy after 10 s", err, time.Since(began))
 		}
 		_, err = l.enter(context.Background(), "x", time.Millisecond)
-		if after, is := err.(*busyError); !is || after.RetryAfter() <= 0 || time.Since(began) != 10*time.Second { //nolint:errorlint // its own type
-			t.Errorf("%v: want a refusal at once that says when to come again", err)
+		var later interface{ RetryAfter() time.Duration }
+		if !errors.As(err, &later) || later.RetryAfter() <= 10*time.Second || time.Since(began) != 10*time.Second {
+			t.Errorf("%v: want a refusal at once that says to come behind the one before", err)
 		}
 		for range mostPlaces {
 			(<-entered)()
