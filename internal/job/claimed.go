@@ -45,10 +45,10 @@ type Claimed struct {
 // The order: class, where each RaisedEvery of waiting counts as a class; then what each client was served in that class, least first; then length. So
 // clients that have work get the same length of audio done, and one that comes late waits for no other one's line. A job that runs alone is begun when
 // no other job waits or runs.
-func (q *Queue) Claim(ctx context.Context) (*Claimed, error) { return q.claim(ctx, false) }
+func (q *Queue) Claim(ctx context.Context) (*Claimed, error) { return q.claim(ctx, anybodys) }
 
-// claim is Claim; with idle for clients of which no job runs.
-func (q *Queue) claim(ctx context.Context, idle bool) (*Claimed, error) {
+// claim is Claim for a job of anybody, or of a client that has none running.
+func (q *Queue) claim(ctx context.Context, of whose) (*Claimed, error) {
 	var c *Claimed
 	now := q.now()
 	if q.rests(now) > 0 {
@@ -60,7 +60,7 @@ func (q *Queue) claim(ctx context.Context, idle bool) (*Claimed, error) {
 		if err != nil || paused {
 			return err
 		}
-		j, charge, err := q.choose(tx, idle, now)
+		j, charge, err := q.choose(tx, of, now)
 		if err != nil || j == nil {
 			return err
 		}
@@ -85,8 +85,8 @@ func (q *Queue) claim(ctx context.Context, idle bool) (*Claimed, error) {
 	return c, nil
 }
 
-// choose is the job whose turn it is, and what it is charged; nil if there is none. With idle it is one of a client of which none runs.
-func (q *Queue) choose(tx store.Tx, idle bool, now time.Time) (*store.Job, *charge, error) {
+// choose is the job whose turn it is, and what it is charged; nil if there is none.
+func (q *Queue) choose(tx store.Tx, of whose, now time.Time) (*store.Job, *charge, error) {
 	list, err := tx.RunningJobs()
 	if err != nil {
 		return nil, nil, err
@@ -102,24 +102,24 @@ func (q *Queue) choose(tx store.Tx, idle bool, now time.Time) (*store.Job, *char
 	for i := range first {
 		waiting[i] = &first[i]
 	}
-	if j, c := q.take(waiting, idle, now); j != nil || len(list) > 0 {
+	if j, c := q.take(waiting, of, now); j != nil || len(list) > 0 {
 		return j, c, nil
 	}
 	lone, found, err := tx.LoneJob(due(now))
 	if err != nil || !found {
 		return nil, nil, err
 	}
-	j, c := q.take([]*store.Job{&lone}, false, now)
+	j, c := q.take([]*store.Job{&lone}, anybodys, now)
 	return j, c, nil
 }
 
 // take begins the job that goes first, and charges its client; nil if there is none. Of each client and class, waiting has the first job at least:
-// no other one can go before it. With idle, clients that have an attempt under way wait.
-func (q *Queue) take(waiting []*store.Job, idle bool, now time.Time) (*store.Job, *charge) {
+// no other one can go before it.
+func (q *Queue) take(waiting []*store.Job, of whose, now time.Time) (*store.Job, *charge) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	line := q.shares.line(waiting, now)
-	if idle {
+	if of == idles {
 		busy := make(map[string]bool)
 		for c := range q.live {
 			busy[c.Job.Client] = busy[c.Job.Client] || !besides(&c.Job)

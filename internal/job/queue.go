@@ -27,11 +27,9 @@ type Options struct {
 	Store store.Store
 	// Kinds do the work. Their jobs are the only ones that are taken.
 	Kinds map[string]Work
-	// AtOnce is how many jobs run at the same time, without those that install models; default 2. As many again may run of clients that have none running: who has one short
-	// job does not wait for the long ones of others, because the engine shares its slots among clients.
-	AtOnce int
-	// Ahead is how many more are begun, so that no slot of the engine is idle while a text is stored or a file is opened; default 0.
-	Ahead  int
+	// AtOnce, default 2, and Ahead, default 0, say how many jobs run at the same time, and whose: see slots.
+	AtOnce, Ahead int
+
 	Limits Limits
 	// Attempts is how often a job is tried; default 5.
 	Attempts int
@@ -63,7 +61,7 @@ type Queue struct {
 	recovered atomic.Bool
 
 	mu       sync.Mutex
-	most     int                   // see Limit
+	most     int                   // see Limit and slots
 	live     map[*Claimed]struct{} // those that this process does
 	draining bool
 	owed     bool // what was running in the store is still to be given back
@@ -287,44 +285,6 @@ func (q *Queue) State(ctx context.Context) (State, error) {
 	state.Wait, state.Known = q.pace.wait(left, state.AtOnce)
 	state.Paused, err = q.store.QueuePaused(ctx)
 	return state, err
-}
-
-// Limit lowers the number of jobs that run at the same time; 0 ends that. With less than 0 no job is begun. Jobs that run go on.
-func (q *Queue) Limit(most int) {
-	q.mu.Lock()
-	q.most = most
-	q.mu.Unlock()
-	q.tell()
-}
-
-// atOnce is how many jobs run at the same time.
-func (q *Queue) atOnce() int {
-	q.mu.Lock()
-	defer q.mu.Unlock()
-	return q.atOnceLocked()
-}
-
-// roomsLocked is how many jobs run at most. While Scout does less it is the usual number.
-func (q *Queue) roomsLocked() int {
-	if q.most > 0 {
-		return q.atOnceLocked()
-	}
-	return q.begunLocked() + q.options.AtOnce
-}
-
-// begunLocked is how many jobs are begun, whosever they are.
-func (q *Queue) begunLocked() int {
-	if q.most > 0 {
-		return q.atOnceLocked()
-	}
-	return q.options.AtOnce + q.options.Ahead
-}
-
-func (q *Queue) atOnceLocked() int {
-	if q.most > 0 {
-		return min(q.most, q.options.AtOnce)
-	}
-	return q.options.AtOnce
 }
 
 // Remaining is how long the rest of a job takes once it runs, as an estimate; 0 where that is not known.

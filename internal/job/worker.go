@@ -158,17 +158,18 @@ func (q *Queue) removed(ctx context.Context) {
 func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 	const never = 24 * time.Hour // a change wakes
 	q.mu.Lock()
-	taken := q.slotsTakenLocked()
-	full := q.most < 0 || taken >= q.roomsLocked() || q.draining
-	crowded := taken >= q.begunLocked()
+	of := q.slotsLocked().next(q.takenLocked())
+	if q.draining {
+		of = nobodys
+	}
 	q.mu.Unlock()
-	if full {
+	if of == nobodys {
 		return nil, never
 	}
 	if pause := q.rests(q.now()); pause > 0 {
 		return nil, pause
 	}
-	c, err := q.claim(ctx, crowded)
+	c, err := q.claim(ctx, of)
 	if c != nil {
 		return c, 0
 	}
@@ -184,17 +185,6 @@ func (q *Queue) next(ctx context.Context) (c *Claimed, wake time.Duration) {
 		return nil, never
 	}
 	return nil, max(time.Millisecond, at.Sub(q.now()))
-}
-
-// slotsTakenLocked is how many slots the jobs under way take.
-func (q *Queue) slotsTakenLocked() int {
-	n := 0
-	for c := range q.live {
-		if !besides(&c.Job) {
-			n++
-		}
-	}
-	return n
 }
 
 // keeper holds what Options.Begin returned while there is work.
