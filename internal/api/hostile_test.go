@@ -137,7 +137,7 @@ func hostileRequests(t *testing.T, serve opener) {
 		"OPTIONS of everything":                {"OPTIONS * HTTP/1.1\r\nHost: s\r\n\r\n", 404, true},
 		"TRACE":                                {"TRACE /api/v1/version HTTP/1.1\r\nHost: s\r\n\r\n", 405, true},
 		"PUT":                                  {"PUT /api/v1/settings HTTP/1.1\r\nHost: s\r\nContent-Length: 0\r\n\r\n", 405, true},
-		"CONNECT":                              {"CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", 404, true},
+		"CONNECT":                              {"CONNECT evil:443 HTTP/1.1\r\nHost: evil:443\r\n\r\n", 405, true},
 		"a whole address":                      {"GET http://evil/api/v1/version HTTP/1.1\r\nHost: evil\r\n\r\n", 200, false},
 		"a query that is none":                 {"GET /api/v1/version?%zz HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
 		"semicolons in a query":                {"GET /api/v1/recordings?limit=1;x=2 HTTP/1.1\r\nHost: s\r\n\r\n", 400, true},
