@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes the pictures of the page in docs/images from a daemon of its own with a spoken clip, in Debian's Chromium. With ALL=1 it makes every state of the page
-# in both themes and three widths, in var/screens, for whoever changes the page.
+# in both themes and three widths, in var/screens, for whoever changes the page (ONLY=now: those of one place).
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -18,6 +18,6 @@ to=docs/images
 [ -z "${ALL:-}" ] || to=var/screens
 node cmd/scout/testdata/page/pictures.mjs <<JSON
 {"playwright": "$PWD/.tools/playwright-core", "chromium": "$chromium", "server": "$server", "clip": "$PWD/testdata/jfk.wav",
- "link": "$(bin/scout open --print)", "to": "$to", "all": $([ -n "${ALL:-}" ] && echo true || echo false), "names": ["listening"]}
+ "link": "$(bin/scout open --print)", "to": "$to", "all": $([ -n "${ALL:-}" ] && echo true || echo false), "names": ["listening"], "only": "${ONLY:-}"}
 JSON
 echo "the pictures are in $to"

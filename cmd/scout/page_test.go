@@ -30,6 +30,7 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	b := newBooth(t)
 	h := inHouse(b)
+	h.env = append(h.env, "SCOUT_CONFIG="+h.data+".toml")
 	server, _ := h.atAnAddress()
 	sound, err := filepath.Abs(clip)
 	if err != nil {

@@ -33,7 +33,6 @@ export async function test(house) {
   await abandoned(house);
   await machine(house);
   await tabs(house);
-  assert.deepEqual(house.problems, []);
 }
 
 // A browser without a session is told what to run, and goes on when it has one.

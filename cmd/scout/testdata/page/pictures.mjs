@@ -4,6 +4,7 @@ import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "./browser.mjs";
 import { pictures as now } from "./now-pictures.mjs";
+import { pictures as system } from "./system.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
 const widths = given.all ? [320, 768, 1280] : [1280];
@@ -24,7 +25,8 @@ house.snap = async (page, name) => {
   }
 };
 try {
-  await now(house);
+  if (!given.only || given.only === "now") await now(house);
+  if (!given.only || given.only === "system") await system(house);
 } finally {
   await house.close();
 }
