@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { open } from "./browser.mjs";
+import { pictures as library } from "./library-pictures.mjs";
 import { pictures as now } from "./now-pictures.mjs";
 import { pictures as system } from "./system.mjs";
 
@@ -26,6 +27,7 @@ house.snap = async (page, name) => {
 };
 try {
   if (!given.only || given.only === "now") await now(house);
+  if (!given.only || given.only === "library") await library(house);
   if (!given.only || given.only === "system") await system(house);
 } finally {
   await house.close();

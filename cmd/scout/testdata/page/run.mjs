@@ -4,12 +4,15 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { open } from "./browser.mjs";
+import * as library from "./library.mjs";
 import * as now from "./now.mjs";
 import * as system from "./system.mjs";
 
 const house = await open(JSON.parse(readFileSync(0, "utf8")));
 try {
+  await library.empty(house);
   await now.test(house);
+  await library.test(house);
   await system.test(house);
   assert.deepEqual(house.problems, []);
   console.log(JSON.stringify({ sent: house.sent }));

@@ -1,5 +1,5 @@
 // The recording that is open: its text, its versions, and the jobs that make another text of it.
-import { ask, client, Problem, type Schema } from "../../api/client";
+import { ask, client, Problem, type Schema, transcript } from "../../api/client";
 import { events } from "../../live/events.svelte";
 import { linesOf, paragraphsOf, timedOf, doubtfulOf } from "./lines";
 import type { Recording } from "./rows.svelte";
@@ -14,9 +14,6 @@ export interface Unsaved {
   problem: Problem;
 }
 
-/** read is a text with its segments: the current version where none is named. */
-export const read = async (id: string, version?: number): Promise<Transcript> =>
-  (await ask(client.GET("/api/v1/transcripts/{id}", { params: { path: { id }, query: { version } } }))) as Transcript; // the other forms are asked for
 
 const active = new Set<Job["state"]>(["queued", "running", "retrying", "paused"]);
 
@@ -83,7 +80,7 @@ export class Opened {
       else this.owed = undefined;
       if (version && version !== this.text?.version && this.saving === 0 && !this.editing) {
         const before = this.text?.version;
-        const text = await read(this.id);
+        const text = await transcript(this.id);
         if (this.#closed || this.saving > 0 || this.editing) return;
         if (before !== undefined && text.version !== before && text.kind !== "edited") this.behind = before;
         this.text = text;

@@ -13,6 +13,8 @@ export class Player {
   /** problem is true where this browser cannot play the audio. */
   problem = $state(false);
   loading = $state(false);
+  /** duration is in seconds; 0 until the browser has found it, where the daemon does not know it. */
+  duration = $state(0);
   #rate = $state(rates.includes(rate.get()) ? rate.get() : 1);
 
   #audio = new Audio();
@@ -25,8 +27,9 @@ export class Player {
 
   constructor(
     readonly id: string,
-    readonly duration: number,
+    duration: number,
   ) {
+    this.duration = duration;
     const audio = this.#audio;
     audio.preload = "metadata";
     audio.preservesPitch = true;
@@ -35,6 +38,7 @@ export class Player {
     audio.onseeked = () => this.#tick();
     audio.onloadedmetadata = () => {
       audio.playbackRate = this.#rate;
+      if (this.duration === 0 && Number.isFinite(audio.duration)) this.duration = audio.duration;
       if (this.#wanted !== undefined) audio.currentTime = this.#wanted;
       this.#wanted = undefined;
     };
@@ -96,7 +100,7 @@ export class Player {
   }
 
   #go(seconds: number): void {
-    const to = Math.min(Math.max(0, seconds), this.duration);
+    const to = Math.min(Math.max(0, seconds), this.duration || Infinity);
     if (this.#audio.readyState === 0) this.#wanted = to;
     else this.#audio.currentTime = to;
     this.#tick();

@@ -1,0 +1,132 @@
+// Measures the library: scripts/page-figures.sh starts it with a daemon that has as many texts as it says. Each figure is printed with its limit.
+
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync } from "node:child_process";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { keep, kept, textOf } from "./library.mjs";
+
+const percentile = (all, p) => [...all].sort((a, b) => a - b)[Math.min(all.length - 1, Math.floor(all.length * p))];
+const nouns = "garden harvest river window letter summer morning paper village market bridge kitchen mountain teacher winter story corner station forest island".split(" ");
+
+// fill keeps as many texts as there should be.
+async function fill(house, count) {
+  const there = async () => (await house.ask("/api/v1/transcripts?limit=1&text=false")).data.length;
+  await there();
+  for (let i = 0; i < count; ) {
+    const some = Array.from({ length: Math.min(16, count - i) }, (_, n) => {
+      const k = i + n;
+      const line = `The ${nouns[k % 20]} and the ${nouns[(k * 7 + 3) % 20]} near the ${nouns[(k * 11 + 5) % 20]}, number ${k}${k % 997 === 0 ? ", with a zeppelin" : ""}.`;
+      return keep(house, undefined, textOf([line, "It was said on an ordinary day."]));
+    });
+    await Promise.all(some);
+    i += some.length;
+  }
+}
+
+// tasks are the long tasks of a page in ms since it was asked last.
+const watch = (page) => page.evaluate(() => {
+  window.tasks = [];
+  new PerformanceObserver((list) => list.getEntries().forEach((e) => window.tasks.push(e.duration))).observe({ type: "longtask" });
+});
+const longest = (page) => page.evaluate(() => Math.max(0, ...window.tasks.splice(0)));
+
+export async function figures(house, print, { count = 10_000, seconds = 3 * 3600 } = {}) {
+  await fill(house, count);
+  let page = await house.page("/library");
+  await page.getByRole("option").first().waitFor();
+
+  // From the press of a key to the result on the screen.
+  const found = [];
+  for (const word of ["zeppelin", "harvest", "island", "bridge", "zeppelin"]) {
+    await page.keyboard.press("Control+K");
+    await page.keyboard.press("Delete");
+    await page.waitForFunction(() => !document.querySelector("mark"));
+    for (let i = 1; i <= word.length; i++) {
+      const part = word.slice(0, i);
+      const took = page.evaluate((want) => new Promise((done) => {
+        addEventListener("keydown", () => {
+          const began = performance.now();
+          const look = () => {
+            const marks = [...document.querySelectorAll("mark")];
+            if (marks.length > 0 && marks.every((m) => m.textContent.toLowerCase().startsWith(want))) done(performance.now() - began);
+            else requestAnimationFrame(look);
+          };
+          requestAnimationFrame(look);
+        }, { once: true });
+      }), part);
+      await page.waitForTimeout(60);
+      await page.keyboard.press(word[i - 1]);
+      found.push(await took);
+    }
+    await page.locator("input[type=search]").fill("");
+    await page.waitForFunction(() => !document.querySelector("mark"));
+  }
+  print(`search in ${count} texts, key to result, p95`, `${percentile(found, 0.95).toFixed(0)} ms`, "< 150 ms", percentile(found, 0.95) < 150, `p50 ${percentile(found, 0.5).toFixed(0)} ms, longest ${Math.max(...found).toFixed(0)} ms`);
+
+  // The whole list, to its end.
+  await watch(page);
+  const scrolled = await page.evaluate(async () => {
+    const box = document.querySelector("[role=listbox]");
+    const frame = () => new Promise((done) => requestAnimationFrame(done));
+    let still = 0, frames = 0;
+    while (still < 90) {
+      const before = box.scrollTop;
+      box.scrollTop += 1500;
+      await frame();
+      frames++;
+      still = box.scrollTop === before ? still + 1 : 0;
+    }
+    return { frames, rows: Number(document.querySelector("[role=option]:last-of-type")?.getAttribute("aria-setsize") ?? 0) };
+  });
+  const list = await longest(page);
+  print(`scroll through ${scrolled.rows} rows, longest task`, `${list.toFixed(0)} ms`, "< 50 ms", list < 50 && scrolled.rows >= count, `${scrolled.frames} frames`);
+  await page.close();
+
+  // A recording of three hours: its outline, and its text while it plays and scrolls.
+  const folder = mkdtempSync(join(tmpdir(), "scout-long-"));
+  try {
+    const file = join(folder, "long.flac");
+    execFileSync("ffmpeg", ["-v", "error", "-stream_loop", "-1", "-i", house.given.clip, "-t", String(seconds), file]);
+    const id = await kept(house, "long.flac", readFileSync(file));
+    const lines = Array.from({ length: Math.floor(seconds / 6) }, (_, i) => `Sentence ${i + 1} is about the ${nouns[i % 20]} and the ${nouns[(i * 7) % 20]}.`);
+    const text = textOf(lines);
+    const scale = seconds / text.duration;
+    for (const segment of text.segments) for (const one of [segment, ...segment.words]) [one.start, one.end] = [+(one.start * scale).toFixed(2), +(one.end * scale).toFixed(2)];
+    text.duration = seconds;
+    await keep(house, id, text);
+    await house.ask(`/api/v1/recordings/${id}/peaks?points=2000`); // made once
+    page = await house.owner.newPage();
+    await page.addInitScript(() => {
+      window.tasks = [];
+      new PerformanceObserver((l) => l.getEntries().forEach((e) => window.tasks.push(e.duration))).observe({ type: "longtask" });
+    });
+    const began = Date.now();
+    await page.goto(`${house.way.url}/library/${id}`);
+    await page.waitForFunction(() => {
+      const canvas = document.querySelector("canvas");
+      return canvas?.width > 300 && canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data.some((v) => v > 0);
+    });
+    print(`outline of ${(seconds / 3600).toFixed(1)} h, from navigation`, `${Date.now() - began} ms`, "< 1500 ms", Date.now() - began < 1500);
+    await page.locator("[data-line]").nth(lines.length - 1).waitFor({ state: "attached" });
+    await page.waitForTimeout(500);
+    await longest(page);
+    await page.keyboard.press("Space");
+    await page.getByRole("button", { name: "Pause" }).waitFor();
+    const played = await page.evaluate(async () => {
+      const box = document.querySelector(".detail");
+      for (let i = 0; i < 240; i++) {
+        box.scrollTop += i < 120 ? 900 : -400;
+        await new Promise((done) => requestAnimationFrame(done));
+      }
+      return CSS.highlights.get("spoken")?.size ?? 0;
+    });
+    await page.getByRole("button", { name: "Back to what is spoken" }).click();
+    await page.waitForTimeout(1500);
+    const while_ = await longest(page);
+    print(`play and scroll ${lines.length} lines, longest task`, `${while_.toFixed(0)} ms`, "< 50 ms", while_ < 50 && played === 1);
+    await page.close();
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+}
