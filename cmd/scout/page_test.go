@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
+	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -30,7 +31,11 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	b := newBooth(t)
 	h := inHouse(b)
-	h.env = append(h.env, "SCOUT_CONFIG="+h.data+".toml")
+	config := h.data + ".toml" // the page changes settings
+	if err := os.WriteFile(config, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	h.env = append(h.env, "SCOUT_CONFIG="+config)
 	server, _ := h.atAnAddress()
 	sound, err := filepath.Abs(clip)
 	if err != nil {
