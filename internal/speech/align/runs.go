@@ -2,6 +2,7 @@ package align
 
 import (
 	"math"
+	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -33,11 +34,15 @@ const (
 	runAlike   = 0.4 // less, for words that are spelled alike
 )
 
+// window is how many words of each text are aligned at once, about a minute of speech. Of a window that has text behind it the last
+// quarter is aligned again with the next one, and the border lies beside a word that both have.
+const window = 160
+
 // Runs aligns two texts of the same audio. It returns runs that cover all words of both, in order; of two neighbours never both are
 // Same, and never both differ. A word without letters or digits belongs to the word before it.
 //
-// Words are compared by their letters and digits. Times are not used: texts of about half a minute can be compared, and longer
-// ones piece by piece. It takes time and memory of len(a) * len(b).
+// Words are compared by their letters and digits, and times are not used. Of a text that lacks much of what the other has, more than
+// about half a minute, the rest is not recognised. It takes time and memory in proportion to the length of the texts.
 func Runs(a, b []scout.Word) []Run {
 	x, y := spelledOf(a), spelledOf(b)
 	var runs []Run
@@ -56,16 +61,38 @@ func Runs(a, b []scout.Word) []Run {
 		}
 		i, j = toX, toY
 	}
-	for _, p := range x.equals(y) {
-		differ(p.A, p.B)
-		add(Run{x.rangeOf(i, i+1), y.rangeOf(j, j+1), true})
-		i, j = p.A+1, p.B+1
+	for more := true; more; {
+		toX, toY := min(i+window, len(x.keys)), min(j+window, len(y.keys))
+		more = toX < len(x.keys) || toY < len(y.keys)
+		pairs := equals(x.keys[i:toX], y.keys[j:toY])
+		fromX, fromY := i, j
+		for _, p := range pairs[:settled(pairs, more)] {
+			differ(fromX+p.A, fromY+p.B)
+			add(Run{x.rangeOf(i, i+1), y.rangeOf(j, j+1), true})
+			i, j = i+1, j+1
+		}
+		if more && i == fromX && j == fromY { // nothing in common
+			differ(toX, toY)
+		}
 	}
 	differ(len(x.keys), len(y.keys))
 	if len(runs) == 0 && len(a)+len(b) > 0 {
 		add(Run{Range{0, len(a)}, Range{0, len(b)}, true}) // marks only
 	}
 	return runs
+}
+
+// settled is how many pairs of a window the next one does not change: all before its last quarter, where text follows.
+func settled(pairs []Pair, more bool) int {
+	if !more {
+		return len(pairs)
+	}
+	const sure = window * 3 / 4
+	n := len(pairs)
+	for n > 0 && (pairs[n-1].A >= sure || pairs[n-1].B >= sure) {
+		n--
+	}
+	return n
 }
 
 // spelled are the words of a text that have letters or digits.
@@ -103,31 +130,36 @@ func (s spelled) rangeOf(from, to int) Range {
 	return r
 }
 
-// equals returns the equal words of the cheapest alignment, in order. Of equally cheap ones it takes one that pairs words.
-func (s spelled) equals(t spelled) []Pair {
-	n, m := len(s.keys), len(t.keys)
+// equals returns the equal words of the cheapest alignment of two lists of folded words, in order. Of equally cheap ones it takes one
+// that pairs words.
+func equals(x, y []string) []Pair {
+	n, m := len(x), len(y)
 	const (
 		pair = iota
-		onlyS
-		onlyT
+		onlyX
+		onlyY
 	)
 	width := m + 1
 	way := make([]uint8, (n+1)*width)
 	row := make([]float64, width)
 	for j := range row {
-		row[j], way[j] = float64(j)*runMissing, onlyT
+		row[j], way[j] = float64(j)*runMissing, onlyY
 	}
+	var scratch []int
 	for i := range n {
 		diagonal := row[0]
 		row[0] += runMissing
-		way[(i+1)*width] = onlyS
+		way[(i+1)*width] = onlyX
 		for j := range m {
-			best, step := diagonal+differing(s.keys[i], t.keys[j]), uint8(pair)
+			best, step := diagonal, uint8(pair)
+			if x[i] != y[j] {
+				best += runDiffer - runAlike*likeness(x[i], y[j], &scratch)
+			}
 			if c := row[j+1] + runMissing; c < best {
-				best, step = c, onlyS
+				best, step = c, onlyX
 			}
 			if c := row[j] + runMissing; c < best {
-				best, step = c, onlyT
+				best, step = c, onlyY
 			}
 			diagonal, row[j+1] = row[j+1], best
 			way[(i+1)*width+j+1] = step
@@ -138,44 +170,42 @@ func (s spelled) equals(t spelled) []Pair {
 		switch way[i*width+j] {
 		case pair:
 			i, j = i-1, j-1
-			if s.keys[i] == t.keys[j] {
+			if x[i] == y[j] {
 				pairs = append(pairs, Pair{i, j})
 			}
-		case onlyS:
+		case onlyX:
 			i--
-		case onlyT:
+		case onlyY:
 			j--
 		}
 	}
-	for i, j := 0, len(pairs)-1; i < j; i, j = i+1, j-1 {
-		pairs[i], pairs[j] = pairs[j], pairs[i]
-	}
+	slices.Reverse(pairs)
 	return pairs
 }
 
-// differing is the cost of two folded words at the same place.
-func differing(a, b string) float64 {
-	if a == b {
+// likeness is how much two folded words are alike, from 0 to 1: by the edits from one to the other, in bytes. Words that neither begin
+// nor end alike are not compared.
+func likeness(a, b string, scratch *[]int) float64 {
+	if a[0] != b[0] && a[len(a)-1] != b[len(b)-1] {
 		return 0
 	}
-	x, y := []rune(a), []rune(b)
-	row := make([]int, len(y)+1)
-	for j := range row {
-		row[j] = j
+	row := (*scratch)[:0]
+	for j := range len(b) + 1 {
+		row = append(row, j)
 	}
-	for i := range x {
+	for i := range len(a) {
 		diagonal := row[0]
 		row[0]++
-		for j := range y {
+		for j := range len(b) {
 			least := diagonal
-			if x[i] != y[j] {
+			if a[i] != b[j] {
 				least = min(diagonal, row[j], row[j+1]) + 1
 			}
 			diagonal, row[j+1] = row[j+1], least
 		}
 	}
-	likeness := 1 - float64(row[len(y)])/float64(max(len(x), len(y)))
-	return runDiffer - runAlike*likeness
+	*scratch = row
+	return 1 - float64(row[len(b)])/float64(max(len(a), len(b)))
 }
 
 // LogProbs returns the sums of the log-probabilities of a run in both texts. A side without words has the lower one of its two

@@ -20,6 +20,9 @@ func fold(word string) string {
 	}, word)
 }
 
+// Folded returns a word as words are compared: letters and digits in lower case, empty for a word of punctuation alone.
+func Folded(word string) string { return fold(word) }
+
 // similar reports whether two different folded words are probably one sound decoded differently, for example because
 // one side had only the beginning or the end of it.
 func similar(a, b string) bool {
