@@ -115,7 +115,7 @@ func (o *Options) setDefaults() {
 		o.MemoryCeiling = 512<<20 + 3*size
 	}
 	if o.ExpectBytes == 0 {
-		o.ExpectBytes = 80<<20 + size + size*3/10
+		o.ExpectBytes = ExpectBytes(o.Model.SizeBytes)
 	}
 	if o.Breaker.Name == "" {
 		o.Breaker.Name = "engine"
@@ -125,6 +125,12 @@ func (o *Options) setDefaults() {
 			return scout.Errorf(scout.CodeEngineUnavailable, "the engine failed several times in a row and is paused: try this later")
 		}
 	}
+}
+
+// ExpectBytes is the memory that a process is expected to need for a model of so many bytes.
+func ExpectBytes(model int64) uint64 {
+	size := uint64(max(model, 0))
+	return 80<<20 + size + size*3/10
 }
 
 // Engine is one model that is loaded when it is needed. It is safe for concurrent use.
@@ -180,13 +186,21 @@ func New(scope observe.Scope, o Options) *Engine {
 }
 
 // Load starts the process if none runs and returns the properties of the model.
-func (e *Engine) Load(ctx context.Context) (Facts, error) {
+func (e *Engine) Load(ctx context.Context) (Facts, error) { return e.load(ctx, e.model.Use) }
+
+// LoadQuietly is Load for whoever nobody waits for: the model is loaded at the lowest priority of the system.
+func (e *Engine) LoadQuietly(ctx context.Context) error {
+	_, err := e.load(ctx, e.model.UseQuietly)
+	return err
+}
+
+func (e *Engine) load(ctx context.Context, use func(context.Context) (*process.Process, func(), error)) (Facts, error) {
 	ctx, leave, err := e.enter(ctx)
 	if err != nil {
 		return Facts{}, err
 	}
 	defer leave()
-	p, release, err := e.model.Use(ctx)
+	p, release, err := use(ctx)
 	if err != nil {
 		if e.options.Failed != nil && scout.ClassOf(err) != scout.Cancelled {
 			e.options.Failed()

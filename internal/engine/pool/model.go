@@ -52,6 +52,7 @@ type Model struct {
 // start is a process that is being started, shared by all who wait for it.
 type start struct {
 	began   time.Time
+	quietly bool   // nobody waits for it
 	free    func() // lets the next model be loaded; nil before it is this one's turn
 	done    chan struct{}
 	process *process.Process
@@ -66,6 +67,15 @@ const startGrace = time.Second
 // runs, Use starts one. Callers that come while it starts share the start, whose failure is not remembered. The start
 // continues if the caller who began it gives up.
 func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(), err error) {
+	return m.use(ctx, false)
+}
+
+// UseQuietly is Use for whoever nobody waits for: a start that it begins loads the model at the lowest priority of the system.
+func (m *Model) UseQuietly(ctx context.Context) (loaded *process.Process, release func(), err error) {
+	return m.use(ctx, true)
+}
+
+func (m *Model) use(ctx context.Context, quietly bool) (loaded *process.Process, release func(), err error) {
 	p := m.pool
 	p.mu.Lock()
 	if p.closed || m.closed {
@@ -87,7 +97,7 @@ func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(
 	}
 	s := m.starting
 	if s == nil {
-		s = &start{began: time.Now(), done: make(chan struct{})}
+		s = &start{began: time.Now(), quietly: quietly, done: make(chan struct{})}
 		m.starting = s
 		p.wait.Go(func() { m.start(s) })
 	}
@@ -230,7 +240,9 @@ func (m *Model) load(s *start) (*process.Process, error) {
 			return nil, err
 		}
 	}
-	return process.Start(m.life, p.scope, m.spec.Options)
+	options := m.spec.Options
+	options.Background = s.quietly
+	return process.Start(m.life, p.scope, options)
 }
 
 // GoroutineStart is the name of the goroutine that starts a process, for process.Options.Fault.

@@ -107,7 +107,7 @@ func launch(scope observe.Scope, o Options) (*Process, error) {
 	}
 	p.queue = append(p.queue, &outgoing{kind: wire.KindLoad, body: wire.AppendJSON(wire.Load{
 		Backend: o.Backend, ModelID: o.Model.ID, Family: o.Model.Family, Languages: o.Model.Languages, Files: o.Model.Files,
-		Threads: max(o.Threads, 1), Slots: o.Slots, Profile: o.Profile,
+		Threads: max(o.Threads, 1), Slots: o.Slots, Profile: o.Profile, Background: o.Background,
 	})})
 	p.run()
 	return p, nil

@@ -35,6 +35,8 @@ type Options struct {
 	Threads int
 	// Slots is how many requests may run at the same time; 0 leaves it to the backend.
 	Slots int
+	// Background makes the process load the model at the lowest priority of the system.
+	Background bool
 	// LoadTimeout bounds the time from start to ready; default 60 s.
 	LoadTimeout time.Duration
 	// SuspectAfter is how long the process may say nothing, or a request make no progress, before Hung looks at it closely;

@@ -98,7 +98,12 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 	s.start(goroutineLoader, func() error {
 		var result loadResult
 		if result.err = s.fault(goroutineLoader); result.err == nil {
-			result.backend, result.err = o.Open(ctx, load)
+			result.err = onThread(load.Background, func(int) {}, func() error {
+				return guard("load", func() (err error) {
+					result.backend, err = o.Open(ctx, load)
+					return err
+				})
+			})
 		}
 		loaded <- result
 		return nil

@@ -27,6 +27,8 @@ type Load struct {
 	Slots int `json:"slots,omitempty"`
 	// Profile chooses options of the native runtime; empty means the backend's default.
 	Profile string `json:"profile,omitempty"`
+	// Background says that nobody waits for the model: it is loaded at the lowest priority of the system.
+	Background bool `json:"background,omitempty"`
 }
 
 // Hello says that the model is ready and what it can do.
