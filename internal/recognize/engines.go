@@ -134,6 +134,25 @@ func (e *Engines) BorrowTranslator(ctx context.Context, id, asked string) (r *Re
 	})
 }
 
+// accurateIdle is the longest that a model stays loaded that is not the fast one: whoever dictates does not wait for it.
+const accurateIdle = time.Minute
+
+// idleUnload is how long a model stays loaded after its last use; 0 is for as long as the process runs.
+func (e *Engines) idleUnload(ctx context.Context, store *model.Store, id string) time.Duration {
+	idle := e.options.IdleUnload
+	if idle <= accurateIdle || e.options.Default != "" {
+		return idle
+	}
+	fast, err := e.Roles().Pick(store, Fast)
+	if err != nil {
+		return idle
+	}
+	if m, err := store.Resolve(ctx, fast); err != nil || m.ID == id {
+		return idle
+	}
+	return accurateIdle
+}
+
 // borrow lends the model that choose finds in the folder of models.
 func (e *Engines) borrow(ctx context.Context, choose func(*model.Store) (model.Installed, error)) (r *Recognizer, release func(), err error) {
 	options := Options{
@@ -142,7 +161,7 @@ func (e *Engines) borrow(ctx context.Context, choose func(*model.Store) (model.I
 	if err := options.check(); err != nil {
 		return nil, nil, err
 	}
-	options.Engine.Scheduler, options.Engine.Pool, options.Engine.IdleUnload = e.scheduler, e.pool, e.options.IdleUnload
+	options.Engine.Scheduler, options.Engine.Pool = e.scheduler, e.pool
 	store, err := e.options.Models()
 	if err != nil {
 		return nil, nil, err
@@ -161,7 +180,7 @@ func (e *Engines) borrow(ctx context.Context, choose func(*model.Store) (model.I
 	if l, err := e.take(installed.ID, files); l != nil || err != nil {
 		return l.recognizer(), l.released(e), err
 	}
-	options.Engine.Failed = e.Wake
+	options.Engine.Failed, options.Engine.IdleUnload = e.Wake, e.idleUnload(ctx, store, installed.ID)
 	if changed := e.options.Changed; changed != nil {
 		options.Engine.Changed = func(loaded bool) { changed(installed.ID, loaded) }
 	}
