@@ -89,6 +89,20 @@ func (s *Session) Commit(ctx context.Context, checkpoint json.RawMessage, events
 	return s.last, err
 }
 
+// CommitWith is Commit of events that are known only when work was done, in its transaction: they tell the version of a text. work may
+// be called several times. drafts are as many events as it returns, by which a repeated call is known to be the same.
+func (s *Session) CommitWith(ctx context.Context, checkpoint json.RawMessage, drafts []NewEvent, work func(Tx) ([]NewEvent, error)) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.write(ctx, drafts, func(tx Tx) ([]NewEvent, error) {
+		events, err := work(tx)
+		if err == nil && checkpoint != nil {
+			err = tx.SetCheckpoint(s.stream, checkpoint)
+		}
+		return events, err
+	})
+}
+
 // End writes what finish does and the events that it returns, and ends the session, in one transaction. The checkpoint goes. finish
 // usually puts the text of the session into the store. Ending a session that has ended changes nothing and does not call finish.
 func (s *Session) End(ctx context.Context, finish func(Tx) ([]NewEvent, error)) error {
