@@ -105,6 +105,29 @@ func TestATranslationIsAJobOfItsOwn(t *testing.T) {
 	}
 }
 
+// Lists and the text itself name both languages of a translation.
+func TestATranslationNamesBothLanguages(t *testing.T) {
+	t.Parallel()
+	s := serve(t)
+	s.record(exampleID)
+	key := store.Key{Recording: string(exampleID), Track: store.TrackMix, Task: store.TaskTranslate}
+	if err := s.store.Update(t.Context(), func(tx store.Tx) error {
+		if _, err := tx.PutRecording(store.Recording{ID: string(exampleID), Source: store.SourceMicrophone, State: "finished", StartedAt: onTheEvening()}); err != nil {
+			return err
+		}
+		put := store.Put{Key: key, Kind: store.KindFirst, Transcript: scout.Transcript{Language: "de", Translated: true, Segments: []scout.Segment{{Text: "a word"}}}}
+		_, err := tx.PutTranscript(put)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	whole := decoded[v1.Transcript](s, "/api/v1/transcripts/"+key.String())
+	list := decoded[v1.Page[v1.TranscriptSummary]](s, "/api/v1/transcripts")
+	if whole.Language != "de" || whole.TextLanguage != "en" || len(list.Data) != 1 || list.Data[0].Language != "de" || list.Data[0].TextLanguage != "en" || list.Data[0].Task != "translate" {
+		t.Errorf("the text %q and %q, the list %+v", whole.Language, whole.TextLanguage, list.Data)
+	}
+}
+
 // A text in the trash gets no versions that nobody would see.
 func TestATextInTheTrashIsRestoredFirst(t *testing.T) {
 	t.Parallel()

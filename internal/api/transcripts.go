@@ -358,11 +358,15 @@ func (s *Server) restoreVersion(ctx context.Context, in *struct {
 }
 
 func summaryOf(t *store.Summary) v1.TranscriptSummary {
-	return v1.TranscriptSummary{
+	out := v1.TranscriptSummary{
 		ID: t.String(), Recording: t.Recording, Version: t.Version.Version, Kind: string(t.Kind), Model: t.Model, Language: t.Language,
 		Duration: v1.Seconds(t.Duration), Words: t.Words, CreatedAt: v1.Time{Time: t.CreatedAt}, StartedAt: v1.TimeOf(t.StartedAt), Title: t.Title, Tags: t.Tags,
 		Labels: t.Labels, Source: string(t.Source), Text: t.Whole, Preview: t.Preview, DeletedAt: v1.TimeOf(t.DeletedAt), Snippets: snippetsOf(t.Snippets),
 	}
+	if t.Task == store.TaskTranslate {
+		out.Task, out.TextLanguage = t.Task, text.TranslationLanguage
+	}
+	return out
 }
 
 func snippetsOf(list []store.Snippet) []v1.Snippet {

@@ -33,8 +33,11 @@ func logProb(p *float64) *float64 {
 	return &rounded
 }
 
-// taskTranslate is the task of a transcript whose text is English, whatever was spoken.
+// taskTranslate is the task of a transcript whose text is in TranslationLanguage, whatever was spoken.
 const taskTranslate = "translate"
+
+// TranslationLanguage is that of every translation: models translate into English alone.
+const TranslationLanguage = "en"
 
 // Object is a transcript as a JSON object, docs/formats/transcript-json.md. The names are those of the OpenAI API where it has one.
 // Fields that the model does not give are absent, never null or zero. Times are in seconds from the beginning of the audio.
@@ -45,6 +48,7 @@ type Object struct {
 	// LanguageProb is there where the language was detected.
 	LanguageProb *float64   `json:"language_probability,omitempty" doc:"Probability of the language, where it was detected"`
 	Task         string     `json:"task,omitempty" doc:"translate where the text is English, whatever was spoken"`
+	TextLanguage string     `json:"text_language,omitempty" doc:"Language of the text of a translation: en; language is the one that was spoken"`
 	Duration     float64    `json:"duration"`
 	TimeTaken    *float64   `json:"time_taken,omitempty"`
 	Text         string     `json:"text"`
@@ -128,7 +132,7 @@ func ObjectOf(doc Document) Object {
 		out.LanguageProb = &rounded
 	}
 	if t.Translated {
-		out.Task = taskTranslate
+		out.Task, out.TextLanguage = taskTranslate, TranslationLanguage
 	}
 	if doc.TimeTaken > 0 {
 		out.TimeTaken = optionalSeconds(&doc.TimeTaken)

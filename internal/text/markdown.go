@@ -27,7 +27,12 @@ func writeMarkdown(b *bufio.Writer, doc Document) {
 	// A bufio.Writer keeps its first error and returns it from Flush, so the error of each line need not be checked.
 	line := func(format string, args ...any) { _, _ = fmt.Fprintf(b, format, args...) }
 	line("# %s\n\n- Model: %s\n", title, markdownText(clean(t.Model)))
-	if t.Language != "" {
+	switch {
+	case t.Translated && t.Language != "":
+		line("- Language: %s, translated from %s\n", TranslationLanguage, markdownText(clean(t.Language)))
+	case t.Translated:
+		line("- Language: %s, translated\n", TranslationLanguage)
+	case t.Language != "":
 		line("- Language: %s\n", markdownText(clean(t.Language)))
 	}
 	line("- Length: %s\n", shortClock(t.Duration.Round(time.Second)))

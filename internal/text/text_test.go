@@ -140,6 +140,28 @@ func TestFieldsThatTheModelDoesNotGiveAreAbsent(t *testing.T) {
 	}
 }
 
+// A translation names the language that was spoken, and that of its words.
+func TestATranslationNamesBothLanguages(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		transcript     scout.Transcript
+		json, markdown string
+	}{
+		"a text":                        {scout.Transcript{Language: "de"}, `"language":"de",`, "- Language: de\n"},
+		"a translation":                 {scout.Transcript{Language: "de", Translated: true}, `"language":"de","task":"translate","text_language":"en",`, "- Language: en, translated from de\n"},
+		"a translation of nobody knows": {scout.Transcript{Translated: true}, `"task":"translate","text_language":"en",`, "- Language: en, translated\n"},
+	} {
+		doc := text.Document{Transcript: c.transcript}
+		object, err := json.Marshal(text.ObjectOf(doc))
+		if err != nil || !strings.Contains(string(object), c.json) || strings.Contains(string(object), "text_language") != c.transcript.Translated {
+			t.Errorf("%s: %s (%v), want %s", situation, object, err, c.json)
+		}
+		if got := written(t, text.Markdown, doc); !strings.Contains(got, c.markdown) {
+			t.Errorf("%s: %s, want %s", situation, got, c.markdown)
+		}
+	}
+}
+
 func TestParseFormat(t *testing.T) {
 	t.Parallel()
 	for _, f := range text.Formats() {

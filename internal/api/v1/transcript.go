@@ -11,24 +11,27 @@ import (
 
 // TranscriptSummary is a transcript in a list.
 type TranscriptSummary struct {
-	ID        string            `json:"id"`
-	Recording string            `json:"recording"`
-	Version   int               `json:"version"`
-	Kind      string            `json:"kind" enum:"first,second_pass,retranscribed,edited"`
-	Model     string            `json:"model,omitempty"`
-	Language  string            `json:"language,omitempty"`
-	Duration  float64           `json:"duration"`
-	Words     int               `json:"words"`
-	CreatedAt Time              `json:"created_at" format:"date-time"`
-	StartedAt *Time             `json:"started_at,omitempty" format:"date-time"`
-	Title     string            `json:"title,omitempty"`
-	Tags      []string          `json:"tags,omitempty"`
-	Labels    map[string]string `json:"labels,omitempty"`
-	Source    string            `json:"source,omitempty"`
-	Text      string            `json:"text"`
-	Preview   string            `json:"preview" doc:"The beginning of the text"`
-	DeletedAt *Time             `json:"deleted_at,omitempty" format:"date-time"`
-	Snippets  []Snippet         `json:"snippets,omitempty"`
+	ID        string `json:"id"`
+	Recording string `json:"recording"`
+	Version   int    `json:"version"`
+	Kind      string `json:"kind" enum:"first,second_pass,retranscribed,edited"`
+	Model     string `json:"model,omitempty"`
+	Language  string `json:"language,omitempty" doc:"What was spoken"`
+	// Task and TextLanguage are those of text.Object.
+	Task         string            `json:"task,omitempty" doc:"translate where the text is English, whatever was spoken"`
+	TextLanguage string            `json:"text_language,omitempty" doc:"Language of the text of a translation: en"`
+	Duration     float64           `json:"duration"`
+	Words        int               `json:"words"`
+	CreatedAt    Time              `json:"created_at" format:"date-time"`
+	StartedAt    *Time             `json:"started_at,omitempty" format:"date-time"`
+	Title        string            `json:"title,omitempty"`
+	Tags         []string          `json:"tags,omitempty"`
+	Labels       map[string]string `json:"labels,omitempty"`
+	Source       string            `json:"source,omitempty"`
+	Text         string            `json:"text"`
+	Preview      string            `json:"preview" doc:"The beginning of the text"`
+	DeletedAt    *Time             `json:"deleted_at,omitempty" format:"date-time"`
+	Snippets     []Snippet         `json:"snippets,omitempty"`
 }
 
 // Snippet is a stretch of a text around what was searched for.
