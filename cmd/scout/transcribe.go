@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -13,6 +14,7 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/outfile"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -179,6 +181,9 @@ func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string
 	if !o.fast {
 		o.Translate = o.translate
 		o.Role = recognize.Accurate
+	}
+	if !o.keep { // a daemon that it starts would inherit the offer, and the recorder from that
+		_ = footprint.Offer(os.Getpid(), footprint.OfferedCommand) // without it everything works, too
 	}
 	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)
 	if err != nil {
