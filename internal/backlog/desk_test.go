@@ -143,10 +143,7 @@ func (d *desk) write(path, content string) {
 func (d *desk) model(do string) {
 	d.Helper()
 	d.write("models/a/do", do)
-	for _, name := range []string{"e", "d", "t"} {
-		d.write("models/a/"+name, name)
-	}
-	d.write("models/a/model.toml", "id = \"a\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
+	enginetest.Model(d, filepath.Join(d.dir, "models"), "a")
 }
 
 // begin begins a recording of a second.

@@ -3,7 +3,6 @@ package daemon
 import (
 	"bytes"
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -96,18 +95,10 @@ func newModelHouse(t *testing.T) *modelHouse {
 	return &modelHouse{daemon: d, t: t, dir: dir, rung: rung}
 }
 
-// put installs a model as a person does who copies its files one after the other.
+// put installs a model.
 func (h *modelHouse) put(id string) {
 	h.t.Helper()
-	manifest := fmt.Sprintf("id = %q\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n", id)
-	if err := os.MkdirAll(filepath.Join(h.dir, id), 0o700); err != nil {
-		h.t.Fatal(err)
-	}
-	for _, file := range [][2]string{{"e", "encoder"}, {"d", "decoder"}, {"t", "tokens"}, {"model.toml", manifest}} {
-		if err := os.WriteFile(filepath.Join(h.dir, id, file[0]), []byte(file[1]), 0o600); err != nil {
-			h.t.Fatal(err)
-		}
-	}
+	enginetest.Model(h.t, h.dir, id)
 }
 
 // until waits for an event, and returns all events so far.

@@ -2,7 +2,6 @@ package recognize_test
 
 import (
 	"context"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
@@ -51,15 +50,9 @@ func (b backend) Transcribe(context.Context, *wire.Request) (*wire.Result, error
 // install puts a model into a folder of models; its tokens are the given text.
 func install(t *testing.T, dir, id, tokens string) {
 	t.Helper()
-	manifest := fmt.Sprintf("id = %q\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n", id)
-	for name, content := range map[string]string{"model.toml": manifest, "e": "encoder", "d": "decoder", "t": tokens} {
-		path := filepath.Join(dir, id, name)
-		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
-			t.Fatal(err)
-		}
-		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
+	enginetest.Model(t, dir, id)
+	if err := os.WriteFile(filepath.Join(dir, id, "t"), []byte(tokens), 0o600); err != nil {
+		t.Fatal(err)
 	}
 }
 

@@ -149,9 +149,9 @@ func newDesk(t *testing.T) *desk {
 // install installs a model that hears everything.
 func (d *desk) install(id string) {
 	d.Helper()
-	d.write("models/"+id+"/model.toml", "id = \""+id+"\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
+	enginetest.Model(d, filepath.Join(d.dir, "models"), id)
 	for _, name := range []string{"e", "d", "t"} {
-		d.write("models/"+id+"/"+name, id+name)
+		d.write("models/"+id+"/"+name, id+name) // no two models are the same
 	}
 	d.write("models/"+id+"/do", "pieces 1000")
 }

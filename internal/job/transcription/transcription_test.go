@@ -5,10 +5,12 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/engine/enginetest"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/transcription"
 	"github.com/scout-speech/scout/internal/recording"
@@ -231,10 +233,8 @@ func TestTheNameOfWork(t *testing.T) {
 func TestATranslationStandsBesideTheText(t *testing.T) {
 	t.Parallel()
 	d := newDesk(t)
-	d.write("models/many/model.toml", "id = \"many\"\nname = \"Test\"\nfamily = \"whisper\"\nlanguages = [\"en\", \"de\"]\nlicence = \"MIT\"\n[files]\nencoder = \"e\"\ndecoder = \"d\"\ntokens = \"t\"\n")
-	for name, content := range map[string]string{"e": "e", "d": "d", "t": "t", "do": "pieces 1000"} {
-		d.write("models/many/"+name, content)
-	}
+	enginetest.Model(t, filepath.Join(d.dir, "models"), "many", "en", "de")
+	d.write("models/many/do", "pieces 1000")
 	id := d.record(3)
 	p := d.start()
 	spoken := p.Until(p.submit(id, transcription.Request{}).ID, store.JobSucceeded)
