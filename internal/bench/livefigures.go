@@ -56,6 +56,7 @@ func (r *LiveReport) figures() {
 	add := func(f Figure) { r.Figures = append(r.Figures, f.judged()) }
 	r.latencies(add)
 	r.texts(add)
+	r.secondFigures(add)
 	r.resources(add)
 }
 

@@ -112,6 +112,8 @@ type LiveGroup struct {
 	PSS int64 `json:"pss_bytes,omitempty"`
 	// CPUShare is as in LiveReport.
 	CPUShare float64 `json:"cpu_share"`
+	// Second is what the second passes did; absent if there were none.
+	Second *LiveSeconds `json:"second_pass,omitempty"`
 }
 
 // LiveTake is one dictation.
@@ -151,6 +153,8 @@ type LiveTake struct {
 	FirstSingle     bool   `json:"first_word_missing_in_single_pass,omitempty"`
 	Told            bool   `json:"told,omitempty"`
 	Text            string `json:"text"`
+	// Second is what the second pass made of it; nil if there was none.
+	Second *LiveSecond `json:"second_pass,omitempty"`
 }
 
 // Judge compares the text and that of a single pass over the same audio with what was said.
@@ -246,7 +250,7 @@ func (r *LiveReport) sum() {
 }
 
 func groupOf(name string, takes []*LiveTake) LiveGroup {
-	g := LiveGroup{Name: name, ByMoment: map[StopMoment]Spread{}}
+	g := LiveGroup{Name: name, ByMoment: map[StopMoment]Spread{}, Second: secondsOf(takes)}
 	var late, bare, tail []time.Duration
 	byMoment := map[StopMoment][]time.Duration{}
 	var sumLate, sumBare, cpu, audio time.Duration

@@ -57,6 +57,7 @@ func (r *LiveReport) WriteTable(w io.Writer) error {
 	t.line("")
 	r.writeWords(t)
 	t.line("")
+	r.writeSecond(t)
 	writeFigures(t, r.Figures)
 	return t.close("write benchmark table")
 }

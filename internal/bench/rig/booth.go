@@ -39,6 +39,8 @@ type Booth struct {
 	Device string
 	// Language is spoken. Model is the id of the model that makes the text, empty to leave that to scout.
 	Language, Model string
+	// OnePass leaves the second pass out.
+	OnePass bool
 	// Single is the single pass, with its options. Bare decodes the audio that was not committed at the stop.
 	Single  *speech.Batch
 	Options speech.Options
@@ -55,6 +57,9 @@ type Booth struct {
 
 // sink is the name of the null sink, its monitor the microphone.
 const sink = "booth"
+
+// secondWithin is how long the second pass may take.
+const secondWithin = 20 * time.Second
 
 // serverWithin is how long the sound server may take to start.
 const serverWithin = 20 * time.Second
@@ -83,6 +88,11 @@ func (b *Booth) Open(ctx context.Context) (err error) {
 		return strings.HasPrefix(e, "PULSE_") || strings.HasPrefix(e, "SCOUT_") && !strings.HasPrefix(e, "SCOUT_TEST")
 	})
 	b.env = append(b.env, "SCOUT_DATA="+b.dir, "SCOUT_MODELS="+b.Models, "SCOUT_CONFIG="+filepath.Join(b.dir, "settings.toml"))
+	// The command waits for the second pass, however late it is: what would have been inserted follows from when it came.
+	b.env = append(b.env, "SCOUT_INSERT__WAIT="+secondWithin.String())
+	if b.OnePass {
+		b.env = append(b.env, "SCOUT_DICTATION__SECOND_PASS=off")
+	}
 	if err := atomicfile.Write(filepath.Join(b.dir, "settings.toml"), nil, atomicfile.Options{Unsynced: true}); err != nil {
 		return err
 	}

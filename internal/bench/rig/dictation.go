@@ -45,8 +45,12 @@ type spokenEvent struct {
 	End      float64  `json:"end"` // seconds
 	Complete bool     `json:"complete"`
 	Version  int      `json:"version"`
+	Kind     string   `json:"kind"`
 	Warnings []string `json:"warnings"`
-	Words    []struct {
+	Second   struct {
+		Outcome string `json:"outcome"`
+	} `json:"second_pass"`
+	Words []struct {
 		Text string   `json:"text"`
 		End  *float64 `json:"end"`
 	} `json:"words"`
@@ -58,6 +62,10 @@ const (
 	eventPartial   = "partial"
 	eventFinal     = "final"
 	eventRevised   = "revised"
+	kindSecond     = "second_pass"
+	secondPending  = "pending"
+	secondCame     = "published"
+	stateDone      = "done"
 	stateListening = "listening"
 	stateFailed    = "failed"
 )
@@ -98,6 +106,7 @@ type conversation struct {
 	arrivals []arrival
 	stopped  time.Time
 	final    *arrival
+	second   *arrival  // the text of the second pass, or that there is none; nil where none was expected
 	mark     time.Time // when playing was begun
 	watch    *watch
 }
@@ -273,12 +282,14 @@ func (c *conversation) listen(ctx context.Context, began time.Time, take *Take, 
 		}
 		select {
 		case a, open := <-events:
+			if !open && c.final != nil {
+				return nil // no second pass in secondWithin
+			}
 			if !open {
 				return c.failed()
 			}
 			c.arrivals = append(c.arrivals, a)
-			if a.event.ends() {
-				c.final = &a
+			if over := c.concludes(&a); over {
 				return nil
 			}
 			if a.event.State == stateFailed {
@@ -304,6 +315,24 @@ func (c *conversation) listen(ctx context.Context, began time.Time, take *Take, 
 			return context.Cause(ctx)
 		}
 	}
+}
+
+// concludes takes an event that ends the text, and reports whether nothing more matters: the text of the second pass is there, or there
+// is none.
+func (c *conversation) concludes(a *arrival) (over bool) {
+	switch e := &a.event; {
+	case c.final == nil && e.ends():
+		c.final = a
+		return e.Second.Outcome != secondPending
+	case c.final != nil && e.Kind == kindSecond:
+		c.second = a
+		c.second.event.Second.Outcome = secondCame
+		return true
+	case c.final != nil && e.State == stateDone:
+		c.second = a
+		return true
+	}
+	return false
 }
 
 // collect stops a dictation whose client was killed, as a person does, and gets its text. A stop that fails may have told that a part of

@@ -47,6 +47,9 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 			break
 		}
 	}
+	if err := c.judgeSecond(ctx, take, result, recorded.Path); err != nil {
+		return nil, err
+	}
 	through := c.replay(&heard, result, recorded.Started)
 	result.Committed = len(strings.Fields(result.Text))
 	if take.Reference != "" {
@@ -56,6 +59,39 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 	length := time.Duration(len(samples)) * time.Second / scout.EngineSampleRateHz
 	result.Tail = max(0, length-through)
 	return result, c.bare(ctx, samples, result)
+}
+
+// accurateFrom is the length of dictations whose second pass is compared with a single pass of the accurate model.
+const accurateFrom = 5 * time.Minute
+
+// judgeSecond judges what the second pass made of a dictation.
+func (c *conversation) judgeSecond(ctx context.Context, take *Take, result *bench.LiveTake, recorded string) error {
+	if c.second == nil {
+		return nil
+	}
+	s := &bench.LiveSecond{Outcome: c.second.event.Second.Outcome, StopToText: c.second.at.Sub(c.stopped), Text: c.second.event.Text}
+	if s.Outcome != secondCame {
+		s.Text = result.Text
+	}
+	result.Second = s
+	if take.Reference == "" {
+		return nil
+	}
+	said := bench.Words(take.Reference)
+	edits := bench.CountEdits(said, bench.Words(s.Text))
+	s.Edits = &edits
+	if take.StopAt < accurateFrom {
+		return nil
+	}
+	var single struct {
+		Text string `json:"text"`
+	}
+	if err := c.ask(ctx, &single, "transcribe", recorded, "--effort", "normal", "--language", c.Language); err != nil {
+		return err
+	}
+	alone := bench.CountEdits(said, bench.Words(single.Text))
+	s.Single = &alone
+	return nil
 }
 
 // bare decodes the audio that was not committed at the stop once.
