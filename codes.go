@@ -193,6 +193,8 @@ const (
 
 	// CodeTextLate is a dictation that has ended and whose text is not complete.
 	CodeTextLate Code = "text_late"
+	// CodeTooSlow is a second pass over a dictation that could not keep up with it.
+	CodeTooSlow Code = "too_slow"
 	// CodeNoDisplay is a session without an X server that text could be inserted through.
 	CodeNoDisplay Code = "no_display"
 	// CodeNoWindow is a desktop on which no window has the keyboard focus.
@@ -352,6 +354,7 @@ var codeTable = map[Code]CodeInfo{
 	CodeStoreUnsafe:        {Permanent, "choose a folder on a local disk: --data-dir, --recordings-dir"},
 
 	CodeTextLate:    {Transient, "a little later: scout dictate --last"},
+	CodeTooSlow:     {Permanent, "close other programs; scout settings set dictation.second_pass off leaves the second pass out"},
 	CodeNoDisplay:   {Permanent, "run Scout in a session of X11; the last text: scout dictate --last"},
 	CodeNoWindow:    {Permanent, "click where the text belongs; the last text: scout dictate --last"},
 	CodeNotInserted: {Permanent, "the last text: scout dictate --last"},

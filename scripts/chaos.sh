@@ -47,6 +47,11 @@ survived=$(grep -c '^--- PASS' "$log/dictation.log")
 printf 'engine and daemon killed in mid-dictation\tdictations with all words, in one stream of events\t%s of %s\tall\t%s\n' "$survived" "$times" \
   "$([ "$survived" = "$times" ] && echo ok || echo MISSED)" >>"$figures"
 
+run secondpass go test -count="$times" -v -timeout 2h -run 'TestADictationSurvivesItsSecondPass' ./cmd/scout
+survived=$(grep -c '^--- PASS' "$log/secondpass.log")
+printf 'engine of the second pass killed whenever it is there\tdictations whose first text is whole, and that say why there is no second\t%s of %s\tall\t%s\n' "$survived" "$times" \
+  "$([ "$survived" = "$times" ] && echo ok || echo MISSED)" >>"$figures"
+
 run realtime env SCOUT_REALTIME_KILLS="$times" go test -count=1 -v -timeout 2h -run 'TestARealtimeSessionSurvivesItsEngine' ./cmd/scout
 
 # Load, and an engine that hangs: what the tool says of its bounds.

@@ -40,6 +40,9 @@ type booth struct {
 // that it works set it to on.
 const noSelfTest = "SCOUT_HEALTH__START_SELFTEST=off"
 
+// onePass leaves out the second pass of dictations, which would load a second model in each daemon. Tests of it set it to on.
+const onePass = "SCOUT_DICTATION__SECOND_PASS=off"
+
 // quietBooth has no sound server.
 func quietBooth(t *testing.T) *booth {
 	t.Helper()
@@ -53,7 +56,7 @@ func quietBooth(t *testing.T) *booth {
 		}
 	})
 	b := &booth{t: t, dir: filepath.Join(home, "recordings"), data: filepath.Join(home, "data")}
-	b.env = append(os.Environ(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, noSelfTest, "PULSE_SERVER=unix:"+filepath.Join(home, "none"), "SCOUT_DEVICE=")
+	b.env = append(os.Environ(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, noSelfTest, onePass, "PULSE_SERVER=unix:"+filepath.Join(home, "none"), "SCOUT_DEVICE=")
 	t.Cleanup(b.close)
 	return b
 }
@@ -64,7 +67,7 @@ func newBooth(t *testing.T) *booth {
 	b := quietBooth(t)
 	b.server = pulsetest.Start(t)
 	b.mic = b.server.AddMicrophone("mic", 48_000, 1)
-	b.env = append(b.server.Env(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, noSelfTest, "SCOUT_DEVICE=")
+	b.env = append(b.server.Env(), "SCOUT_DATA="+b.data, "SCOUT_RECORDINGS="+b.dir, noSelfTest, onePass, "SCOUT_DEVICE=")
 	return b
 }
 

@@ -3,15 +3,18 @@ package main
 import (
 	"context"
 	"errors"
+	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
+	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 type dictateOptions struct {
@@ -21,6 +24,7 @@ type dictateOptions struct {
 	warm     bool
 	hold     bool
 	last     bool
+	first    bool
 	json     bool
 	delivery
 }
@@ -44,7 +48,11 @@ ends before the keyboard repeats it counts as a tap.
 
 --copy puts the text on the clipboard. --type puts it into the window that has
 the focus (X11): it is pasted in one piece, and what was on the clipboard comes
-back when the window has taken it.`,
+back when the window has taken it.
+
+Where an accurate model is installed, it hears the dictation too, and a better
+version of the text comes a moment after the end. A text that goes to a window,
+the clipboard or a pipe waits up to 400 ms for it (setting insert.wait).`,
 		Example: `  scout dictate
   scout dictate --copy
   note=$(scout dictate)
@@ -52,6 +60,9 @@ back when the window has taken it.`,
   scout dictate --last`,
 		Args: cli.WrongArgs(cobra.NoArgs),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.first && !o.last {
+				return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--first-pass goes with --last"))
+			}
 			if o.last {
 				return a.lastText(cmd.Context(), o)
 			}
@@ -63,6 +74,7 @@ back when the window has taken it.`,
 	o.bindSpeech(cmd)
 	flags.BoolVar(&o.hold, "hold", false, "listen while the space bar is held; a tap begins, and another one ends")
 	flags.BoolVar(&o.last, "last", false, "give the text of the last dictation again")
+	flags.BoolVar(&o.first, "first-pass", false, "with --last: the text as it was first heard, before a better model heard it again")
 	o.delivery.bind(cmd)
 	cli.JSONFlag(cmd, &o.json)
 	cmd.MarkFlagsMutuallyExclusive("hold", "last")
@@ -88,6 +100,14 @@ func (a *app) dictation(o *dictateOptions) (v1.Start, error) {
 	request.TextOptions = v1.TextOptions{Language: language, Model: o.model}
 	request.Warm = o.warm || a.Settings.Dictation.Warm == "on"
 	return request, err
+}
+
+// insertWait is how long a text waits for its second pass: what a person reads on a terminal does not wait.
+func (a *app) insertWait(o *dictateOptions) time.Duration {
+	if cli.IsTerminal(a.Std.Out) && !o.copy && !o.into {
+		return 0
+	}
+	return a.Settings.Insert.Wait
 }
 
 // dictate is scout dictate.
@@ -127,13 +147,27 @@ func (a *app) dictate(ctx context.Context, o dictateOptions) (err error) {
 		asked = time.Now()
 	}
 	t.warns(request.Warm)
-	d := &dictating{app: a, client: c, keys: keys, show: t, asked: asked}
+	d := &dictating{app: a, client: c, keys: keys, show: t, asked: asked, wait: a.insertWait(&o)}
 	err = d.run(ctx, request)
 	keys.close()
 	if err != nil {
 		return d.ending(err)
 	}
 	return d.conclude(ctx, o.delivery)
+}
+
+// firstPass is the version of a transcript as it was first heard.
+func firstPass(ctx context.Context, c *client.Client, path string) (int, error) {
+	var versions []v1.TextVersion
+	if err := c.Get(ctx, path+"/versions", &versions); err != nil {
+		return 0, err
+	}
+	for i := range versions {
+		if versions[i].Kind == string(store.KindFirst) {
+			return versions[i].Version, nil
+		}
+	}
+	return 0, scout.Errorf(scout.CodeNotFound, "the last dictation has no first pass").WithHint("its text: scout dictate --last")
 }
 
 // lastText gives the text of the last dictation again.
@@ -150,9 +184,16 @@ func (a *app) lastText(ctx context.Context, o dictateOptions) error {
 	if len(list.Data) == 0 {
 		return scout.Errorf(scout.CodeNotFound, "nothing was dictated yet").WithHint("dictate something: scout dictate")
 	}
-	id := list.Data[0].ID
+	path := "/transcripts/" + list.Data[0].ID
+	if o.first {
+		version, err := firstPass(ctx, c, path)
+		if err != nil {
+			return err
+		}
+		path += "?version=" + strconv.Itoa(version)
+	}
 	var text v1.Transcript
-	if err := c.Get(ctx, "/transcripts/"+id, &text); err != nil {
+	if err := c.Get(ctx, path, &text); err != nil {
 		return err
 	}
 	switch {

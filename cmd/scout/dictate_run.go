@@ -17,6 +17,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/printable"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 // dictating is a dictation that this command watches. The daemon makes it.
@@ -32,6 +33,10 @@ type dictating struct {
 	after uint64 // number of the last event that was seen
 	final *event.Event
 	why   error // why there is no text
+
+	wait   time.Duration // how long the text waits for a second pass, if somebody is to insert it
+	passes bool          // there was a second pass
+	enough func()        // ends following
 
 	lost  time.Duration // sound that is missing in the recording
 	cause scout.Code    // why, of the last gap
@@ -200,6 +205,9 @@ func (d *dictating) ask(ctx context.Context, path string, body any) (done bool) 
 
 // follow shows the events until the dictation has ended, through restarts of the daemon.
 func (d *dictating) follow(ctx context.Context) error {
+	ctx, enough := context.WithCancel(ctx)
+	defer enough()
+	d.enough = enough
 	for until := time.Now().Add(daemonPatience); ; {
 		over := false
 		err := d.client.Stream(ctx, "/live/"+d.id+"/events?after="+strconv.FormatUint(d.after, 10), func(raw client.StreamEvent) bool {
@@ -215,7 +223,7 @@ func (d *dictating) follow(ctx context.Context) error {
 			return !over
 		})
 		switch {
-		case over:
+		case over, d.final != nil && ctx.Err() != nil: // the second pass took too long
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -247,6 +255,11 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 	case event.Final, event.Revised:
 		final := *e
 		d.final = &final
+		pending := final.SecondPass != nil && final.SecondPass.Outcome == event.SecondPending
+		if d.passes = d.passes || pending; pending && d.wait > 0 {
+			time.AfterFunc(d.wait, d.enough)
+			return over
+		}
 		return true
 	case event.State:
 		switch e.State {
@@ -292,7 +305,8 @@ func (d *dictating) conclude(ctx context.Context, to delivery) error {
 	}
 	inserted := a.take(context.WithoutCancel(ctx), final.Text, to) // Ctrl-C ended the dictation, not this
 	if to.copy || to.into {
-		inserted.report.Version = final.Version
+		inserted.report.Version, inserted.report.Kind = final.Version, final.Kind
+		d.tellPass(inserted.err)
 		_ = d.client.Post(context.WithoutCancel(ctx), "/live/"+d.id+"/inserted", inserted.report, nil) // it is for the metrics
 	}
 	err = errors.Join(err, inserted.err)
@@ -313,6 +327,17 @@ func (d *dictating) conclude(ctx context.Context, to delivery) error {
 		err = scout.Errorf(d.cause, "%s of sound are missing in the dictation", clock(d.lost)).WithHint("the rest is text; what was recorded: scout recordings show %s", d.id)
 	}
 	return err
+}
+
+// tellPass says which pass was inserted, where there were two.
+func (d *dictating) tellPass(failed error) {
+	switch {
+	case failed != nil || d.final.Text == "" || !d.passes:
+	case d.final.Kind == string(store.KindSecondPass):
+		d.app.Notef("inserted: the second pass; as first heard: scout dictate --last --first-pass\n")
+	default:
+		d.app.Notef("inserted: the first pass; the second, if it heard better: scout dictate --last\n")
+	}
 }
 
 // savedWithin is how long the file of a recording may take to be final after its text, where there was trouble.

@@ -92,6 +92,9 @@ func statusRows(s *v1.Status) [][]string {
 		rows = append(rows, []string{"texts", t})
 	}
 	rows = append(rows, engineRows(s)...)
+	if p := &s.SecondPass; p.State != v1.SecondPassOff && p.State != "" {
+		rows = append(rows, []string{"second pass", secondPassText(p)})
+	}
 	if apart := apartText(s.Processes); apart != "" {
 		rows = append(rows, []string{"recorder process", apart})
 	}
@@ -121,6 +124,18 @@ func statusRows(s *v1.Status) [][]string {
 		ends = fmt.Sprintf(", ends when idle for %s", inSeconds(s.Idle.AfterSeconds))
 	}
 	return append(rows, []string{"daemon", fmt.Sprintf("process %d, version %s, up %s%s", s.PID, s.Version, clock(inSeconds(s.UptimeSeconds)), ends)}, []string{"data", s.DataDir})
+}
+
+// secondPassText tells whether a better model hears dictations too.
+func secondPassText(p *v1.SecondPass) string {
+	text := p.State
+	if p.Model != "" {
+		text += ", " + p.Model
+	}
+	if p.Reason != "" {
+		text += ": " + p.Reason
+	}
+	return text
 }
 
 // engineRows has a row for each model that is loaded, or that is ill, which comes first; one row where there is none.

@@ -63,7 +63,7 @@ func (a *app) toggle(ctx context.Context, o dictateOptions) (err error) {
 	if toggled.State == event.Starting {
 		return a.toggledOn(ctx, c, toggled, o, request.Warm)
 	}
-	d := &dictating{app: a, client: c, show: newTyped(a, o.json), id: toggled.ID}
+	d := &dictating{app: a, client: c, show: newTyped(a, o.json), id: toggled.ID, wait: a.Settings.Insert.Wait}
 	d.show.out, d.show.ending = nil, true // the text is for a window
 	if err := d.follow(ctx); err != nil {
 		return err

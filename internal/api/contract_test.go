@@ -57,7 +57,7 @@ func exemplary(s *served) {
 	s.services.Status = func(context.Context) v1.Status {
 		loaded := v1.EngineStatus{State: "loaded", Model: "whisper-base", Breaker: "closed", Starts: 1}
 		return v1.Status{
-			PID: 4711, StartedAt: v1.Time{Time: at}, Processes: []v1.Process{{Name: "scout", PID: 4711, RSSBytes: 1, CPUPercent: new(float64)}},
+			PID: 4711, SecondPass: v1.SecondPass{State: v1.SecondPassReady, Model: "whisper-base"}, StartedAt: v1.Time{Time: at}, Processes: []v1.Process{{Name: "scout", PID: 4711, RSSBytes: 1, CPUPercent: new(float64)}},
 			Engine: loaded, Engines: []v1.EngineStatus{loaded},
 		}
 	}

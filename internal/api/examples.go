@@ -88,7 +88,7 @@ func examples() map[string]example {
 		"get-status": {status: 200, answer: `{"pid":4711,"version":"0.5.0","started_at":"2026-11-28T22:00:00.000Z",
  "uptime_seconds":12.5,"ready":true,"data_dir":"/home/ann/.local/share/scout","recordings_dir":"/home/ann/.local/share/scout/recordings","models_dir":"/home/ann/.local/share/scout/models",
  "processes":[{"name":"scout","pid":4711,"rss_bytes":37687296,"cpu_percent":0.3}],"degradation":{"level":0,"name":"high"},
- "limits":{"processors":8,"body_bytes":1048576,"header_bytes":32768,"connections":512,"streams":256,"streams_per_client":32},"sessions":{"live":0,"realtime":0,"wyoming":0},"engine":{"state":"loaded","model":"whisper-base","breaker":"closed","starts":1},"engines":[{"state":"loaded","model":"whisper-base","breaker":"closed","starts":1}],"transcriptions":{"count":0,"failed":0,"data":[]},
+ "limits":{"processors":8,"body_bytes":1048576,"header_bytes":32768,"connections":512,"streams":256,"streams_per_client":32},"sessions":{"live":0,"realtime":0,"wyoming":0},"engine":{"state":"loaded","model":"whisper-base","breaker":"closed","starts":1},"engines":[{"state":"loaded","model":"whisper-base","breaker":"closed","starts":1}],"second_pass":{"state":"ready","model":"whisper-base"},"transcriptions":{"count":0,"failed":0,"data":[]},
  "recorder":{"state":"idle"},"retention":{"audio_days":30,"trash_days":30},"connections":1,"streams":0}`},
 		"get-health":          {status: 200, answer: exampleHealth},
 		"post-health-check":   {status: 200, answer: exampleHealth},

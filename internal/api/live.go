@@ -76,7 +76,7 @@ func (s *Server) registerLive(api huma.API) {
 		method: http.MethodPost, path: "/live/{id}/inserted", summary: "Say how a text was delivered",
 		description: "A client that inserted the text of a dictation somewhere says so, for the metrics and the log.",
 	}, func(_ context.Context, in *insertedInput) (*body[v1.Inserted], error) {
-		s.services.Live.Inserted(recording.ID(in.ID), dictate.Delivery{Method: in.Body.Method, Proved: in.Body.Proved, Version: in.Body.Version, Code: in.Body.Code})
+		s.services.Live.Inserted(recording.ID(in.ID), dictate.Delivery{Method: in.Body.Method, Proved: in.Body.Proved, Version: in.Body.Version, Kind: in.Body.Kind, Code: in.Body.Code})
 		return answer(in.Body), nil
 	})
 	s.add(api, stream{

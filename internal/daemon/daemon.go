@@ -492,6 +492,7 @@ func (d *daemon) status(ctx context.Context) v1.Status {
 	status.Retention = v1.Retention{AudioDays: keep.AudioDays, TrashDays: keep.TrashDays}
 	status.Latency = latencies(d.options.Gatherer)
 	status.Engine, status.Engines = d.engineStatus()
+	status.SecondPass = d.secondPass(ctx)
 	if after := d.activity.After(); after > 0 {
 		status.Idle = &v1.Idle{AfterSeconds: after.Seconds(), Open: d.activity.Open()}
 	}

@@ -67,6 +67,9 @@ type Options struct {
 	// Borrow returns a recognizer of a model. For an empty id it is the fast one, or one that knows the language as asked for, if
 	// such a model is installed; see Engines.BorrowFor in package recognize.
 	Borrow func(ctx context.Context, model, asked string) (r Recognizer, release func(), err error)
+	// BorrowAccurate returns the model for the second pass over a dictation that a fast model writes. ErrNoSecondPass says that none is
+	// wanted; another error says why there is none. nil for no second passes.
+	BorrowAccurate func(ctx context.Context, fast, asked string) (r Accurate, release func(), err error)
 	// Hold keeps others from making the text of a recording until release is called; nil if there are none.
 	Hold func(id recording.ID) (release func())
 	// Begin is called when a dictation is open, and what it returns when it is not any more; nil for nobody.
@@ -105,6 +108,8 @@ type Dictations struct {
 	waiting  chan struct{} // closed when Run has begun
 	resumed  chan struct{} // closed when what an earlier process left is open again
 	stopping bool
+
+	secondErr error // why the last second pass failed; nil if it did not
 
 	left []store.Stream          // what an earlier process left; of Open and Run
 	held map[recording.ID]func() // of left
@@ -380,7 +385,7 @@ func (d *Dictations) Stop(ctx context.Context, id recording.ID) (record.Stopped,
 // Cancel ends a dictation without text, or the one that is recorded if id is empty. Its audio is kept.
 func (d *Dictations) Cancel(ctx context.Context, id recording.ID) (record.Stopped, error) {
 	s := d.find(id)
-	if s == nil {
+	if s == nil || s.isConcluded() {
 		if id == "" {
 			return record.Stopped{}, scout.Errorf(scout.CodeNotRecording, "no dictation is in progress")
 		}
@@ -446,6 +451,9 @@ func (d *Dictations) health() health.Result {
 		if reason := s.late(); reason != "" {
 			return health.Result{Status: health.Degraded, Reason: reason}
 		}
+	}
+	if err := d.secondErr; err != nil && !leavesOut(err) {
+		return health.Result{Status: health.Degraded, Reason: "the last dictation got no second pass: " + scout.Plain(err)}
 	}
 	return health.Result{Status: health.Healthy}
 }

@@ -55,6 +55,7 @@ type Delivery struct {
 	Method  string // paste, type, copy, none
 	Proved  bool
 	Version int
+	Kind    string // of the version
 	Code    scout.Code
 }
 
@@ -62,5 +63,5 @@ type Delivery struct {
 func (d *Dictations) Inserted(id recording.ID, by Delivery) {
 	d.metrics.inserted.WithLabelValues(by.Method).Inc()
 	d.log.Info(eventInserted, slog.String(recording.KeyRecording, string(id)), slog.String("method", by.Method), slog.Bool("proved", by.Proved),
-		slog.Int("version", by.Version), slog.String(observe.KeyCode, string(by.Code)))
+		slog.Int("version", by.Version), slog.String("kind", by.Kind), slog.String(observe.KeyCode, string(by.Code)))
 }

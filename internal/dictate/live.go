@@ -25,6 +25,10 @@ import (
 // transcribe is the session's work.
 func (s *session) transcribe(ctx context.Context) error {
 	began := time.Now()
+	if s.kept.Published {
+		s.finishAgain()
+		return nil
+	}
 	select {
 	case <-s.begun:
 	case <-ctx.Done():
@@ -58,11 +62,18 @@ func (s *session) transcribe(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	s.attach(live)
+	loaded := make(chan struct{})
+	var again *second
+	if s.d.options.BorrowAccurate != nil && s.kept.Request.Model == "" {
+		again = s.hearAgain(ctx, r.Model, loaded)
+		defer again.end()
+	}
+	s.attach(live, again)
 	running, end := context.WithCancel(ctx)
 	defer end()
 	group, running := errgroup.WithContext(running)
 	group.Go(func() error { // loads the model while the first words are spoken
+		defer close(loaded)
 		_, _ = r.Engine.Load(running) // the first request says what is wrong
 		return nil
 	})
@@ -89,10 +100,23 @@ func (s *session) transcribe(ctx context.Context) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
-	if s.isCancelled() { // the text was quicker
+	if !s.concludes() { // somebody wants no text, and was quicker
 		return errCancelled
 	}
-	return s.complete(ctx, final, began)
+	return s.complete(ctx, final, began, again)
+}
+
+// again is the second pass, nil for none.
+func (s *session) again() *second {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.second
+}
+
+func (s *session) stoppedAt() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.stopped
 }
 
 // languageAuto is a language that the model finds.
@@ -143,13 +167,14 @@ func (s *session) remember(ctx context.Context) error {
 	return nil
 }
 
-// attach lets stops and ends reach the transcription.
-func (s *session) attach(live *speech.Live) {
+// attach lets stops and ends reach the transcription, and its second pass if there is one.
+func (s *session) attach(live *speech.Live, again *second) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.live = live
+	s.live, s.second = live, again
 	if s.limit >= 0 {
 		live.End(s.limit)
+		again.ended(s.limit)
 	}
 }
 
@@ -161,6 +186,7 @@ func (s *session) feed(ctx context.Context, live *speech.Live, from int64) error
 	}
 	defer in.close()
 	var meter meter
+	again := s.again()
 	for {
 		at, samples, err := in.read(ctx)
 		switch {
@@ -173,6 +199,7 @@ func (s *session) feed(ctx context.Context, live *speech.Live, from int64) error
 			return err
 		}
 		live.Write(at, samples)
+		again.write(at, samples)
 		s.reached(at+int64(len(samples)), live)
 		if s.levels.Receivers() > 0 {
 			meter.add(samples, func(rms, peak float32, frames uint64) {
@@ -290,7 +317,8 @@ func (s *session) late() string {
 }
 
 // complete writes the text as a version, and the end of the session.
-func (s *session) complete(ctx context.Context, final speech.LiveFinal, began time.Time) error {
+// If a second pass is under way, the end follows that.
+func (s *session) complete(ctx context.Context, final speech.LiveFinal, began time.Time, again *second) error {
 	if err := s.known(ctx); err != nil {
 		return err
 	}
@@ -312,22 +340,39 @@ func (s *session) complete(ctx context.Context, final speech.LiveFinal, began ti
 	for i := range final.Warnings {
 		warnings = append(warnings, final.Warnings[i].Message)
 	}
-	s.out.end(func(tx store.Tx) ([]event.Event, error) {
+	first := event.Event{Type: kind, Text: text.Text(), Duration: event.Seconds(final.Duration), Complete: &complete, Warnings: warnings}
+	put := func(tx store.Tx, e *event.Event) error {
 		version, err := tx.PutTranscript(store.Put{Key: store.MainKey(string(s.id)), Kind: store.KindFirst, Transcript: text, Once: "live"})
-		if err != nil {
-			return nil, err
-		}
 		took := time.Since(stopped).Milliseconds()
-		return []event.Event{{
-			Type: kind, Text: text.Text(), Version: version.Version, Kind: string(version.Kind), Duration: event.Seconds(final.Duration),
-			StopToTextMS: &took, Complete: &complete, Warnings: warnings,
-		}, {Type: event.State, State: event.Done}}, nil
-	})
+		e.Version, e.Kind, e.StopToTextMS = version.Version, string(version.Kind), &took
+		return err
+	}
+	pending := again.pending()
+	var told *event.SecondPass
+	if !pending && again != nil {
+		told = again.outcome()
+	}
+	if pending {
+		first.SecondPass = &event.SecondPass{Outcome: event.SecondPending}
+		s.out.addWith(first, s.published(), put)
+	} else {
+		s.out.end(func(tx store.Tx) ([]event.Event, error) {
+			e := first
+			err := put(tx, &e)
+			return []event.Event{e, {Type: event.State, State: event.Done, SecondPass: told}}, err
+		})
+	}
 	took := time.Since(stopped)
 	s.d.metrics.dictations.WithLabelValues("done").Inc()
 	s.d.metrics.text.WithLabelValues("live").Observe(took.Seconds())
 	s.log.Info(eventFinished, slog.Int64(observe.KeyAudioMS, final.Duration.Milliseconds()), slog.Int("words", words),
 		slog.Int64("stop_to_text_ms", took.Milliseconds()), slog.Int64(observe.KeyDurationMS, time.Since(began).Milliseconds()))
+	switch {
+	case pending:
+		return s.publish(ctx, again, &text, first)
+	case told != nil:
+		s.secondOver(told, again, &speech.Revision{}, took)
+	}
 	return nil
 }
 

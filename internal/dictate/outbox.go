@@ -22,18 +22,41 @@ type outbox struct {
 
 	mu         sync.Mutex
 	last       uint64 // number of the newest event
-	queue      []store.NewEvent
+	queue      []draft
 	checkpoint json.RawMessage // nil: as it was
 	finish     func(store.Tx) ([]event.Event, error)
 	unsaved    error         // why the journal cannot be written; nil if it can
 	filled     chan struct{} // gets a value, if it is empty, after each change
+	ended      chan struct{} // closed when the stream has ended
 
 	// unsure is what the last commit tried, if it failed: its answer may have been lost, so that it is repeated as it was. Of run.
 	unsure *batch
 }
 
+// draft is an event that waits. work, if it is not nil, is done in the transaction that writes it, and returns the event as it is
+// written.
+type draft struct {
+	store.NewEvent
+	work func(store.Tx) (store.NewEvent, error)
+}
+
+// written returns the events of drafts after their work.
+func written(tx store.Tx, drafts []draft) ([]store.NewEvent, error) {
+	events := make([]store.NewEvent, len(drafts))
+	for i, d := range drafts {
+		events[i] = d.NewEvent
+		if d.work != nil {
+			var err error
+			if events[i], err = d.work(tx); err != nil {
+				return nil, err
+			}
+		}
+	}
+	return events, nil
+}
+
 func newOutbox(session *store.Session, last uint64, log *slog.Logger) *outbox {
-	return &outbox{session: session, last: last, log: log, filled: make(chan struct{}, 1)}
+	return &outbox{session: session, last: last, log: log, filled: make(chan struct{}, 1), ended: make(chan struct{})}
 }
 
 // trouble notes whether the journal can be written.
@@ -57,12 +80,29 @@ func (o *outbox) add(e event.Event, checkpoint json.RawMessage) uint64 {
 	defer o.mu.Unlock()
 	o.last++
 	e.Seq = o.last
-	o.queue = append(o.queue, numbered(e))
+	o.queue = append(o.queue, draft{NewEvent: numbered(e)})
 	if checkpoint != nil {
 		o.checkpoint = checkpoint
 	}
 	o.ring()
 	return o.last
+}
+
+// addWith is add of an event that work completes, in the transaction that writes it. work may be called several times.
+func (o *outbox) addWith(e event.Event, checkpoint json.RawMessage, work func(store.Tx, *event.Event) error) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.last++
+	e.Seq = o.last
+	o.queue = append(o.queue, draft{numbered(e), func(tx store.Tx) (store.NewEvent, error) {
+		e := e
+		err := work(tx, &e)
+		return numbered(e), err
+	}})
+	if checkpoint != nil {
+		o.checkpoint = checkpoint
+	}
+	o.ring()
 }
 
 // save stores the state alone.
@@ -80,6 +120,16 @@ func (o *outbox) end(finish func(store.Tx) ([]event.Event, error)) {
 	defer o.mu.Unlock()
 	o.finish = finish
 	o.ring()
+}
+
+// wait waits until the stream has ended; false if ctx ends before.
+func (o *outbox) wait(ctx context.Context) bool {
+	select {
+	case <-o.ended:
+		return true
+	case <-ctx.Done():
+		return false
+	}
 }
 
 // ring wakes run. The caller holds mu.
@@ -106,7 +156,7 @@ const (
 
 // batch is what one commit writes.
 type batch struct {
-	events     []store.NewEvent
+	events     []draft
 	checkpoint json.RawMessage
 }
 
@@ -119,6 +169,7 @@ func (o *outbox) run(ctx context.Context) error {
 		switch {
 		case ended:
 			o.trouble(nil)
+			close(o.ended)
 			return nil
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
@@ -160,8 +211,11 @@ func (o *outbox) write(ctx context.Context) (ended bool, err error) {
 	switch {
 	case finish != nil:
 		err = o.session.End(ctx, func(tx store.Tx) ([]store.NewEvent, error) {
+			all, err := written(tx, events)
+			if err != nil {
+				return nil, err
+			}
 			more, err := finish(tx)
-			all := events[:len(events):len(events)]
 			for i, e := range more {
 				e.Seq = last + uint64(i) + 1
 				all = append(all, numbered(e))
@@ -177,7 +231,12 @@ func (o *outbox) write(ctx context.Context) (ended bool, err error) {
 // commit writes a batch from the front of the queue.
 func (o *outbox) commit(ctx context.Context, b *batch) error {
 	o.unsure = b
-	if _, err := o.session.Commit(ctx, b.checkpoint, b.events...); err != nil {
+	drafts := make([]store.NewEvent, len(b.events))
+	for i := range b.events {
+		drafts[i] = b.events[i].NewEvent
+	}
+	err := o.session.CommitWith(ctx, b.checkpoint, drafts, func(tx store.Tx) ([]store.NewEvent, error) { return written(tx, b.events) })
+	if err != nil {
 		return err
 	}
 	o.unsure = nil

@@ -47,6 +47,7 @@ type session struct {
 	missing   error     // why there is no recording
 	starting  context.CancelCauseFunc
 	live      *speech.Live  // nil before run has one
+	second    *second       // nil before run has one, or for none
 	at        int64         // position that the stream has reached
 	heard     time.Time     // when it reached that; zero before
 	stopped   time.Time     // when the stop came; zero before
@@ -58,6 +59,7 @@ type session struct {
 	aside     []scout.SetAside
 	newest    uint64       // number of the last committed event, 0 before it
 	partial   *event.Event // the newest, nil for none
+	concluded bool         // the text is being published: it is too late to cancel
 	promised  bool         // final has come before the text was complete
 	behind    time.Time    // since when text is owed; zero if none is
 	owed      speech.LiveOwed
@@ -72,6 +74,8 @@ type kept struct {
 	Model    string            `json:"model,omitempty"`
 	Language string            `json:"language,omitempty"`
 	Live     *speech.LiveState `json:"live,omitempty"`
+	// Published says that the text is in the store, and a second pass was under way.
+	Published bool `json:"published,omitempty"`
 }
 
 func newSession(d *Dictations, id recording.ID, journal *store.Session, stream store.Stream) *session {
@@ -151,6 +155,9 @@ func (s *session) tellDegradation(level int) {
 	if s.state == event.Listening && s.stopped.IsZero() {
 		s.out.add(event.Event{Type: event.State, State: s.state, Degradation: &level}, nil)
 	}
+	if level > 0 {
+		s.second.abandon(s.d.fullQuality())
+	}
 }
 
 // records reports whether somebody still speaks into it, or is about to.
@@ -185,7 +192,9 @@ func (s *session) stop(now time.Time) {
 // which frame was captured at the moment of the stop, and the end of the recording says how far. The caller holds mu.
 func (s *session) stopLive(live *speech.Live, now time.Time) {
 	if written := s.written(); written <= s.at+canonical(latency) {
-		live.Stop(max(s.position(now), written)) // what is in the file was said before, whatever the clock says
+		at := max(s.position(now), written) // what is in the file was said before, whatever the clock says
+		live.Stop(at)
+		s.second.stopped(at)
 	}
 }
 
@@ -250,6 +259,7 @@ func (s *session) endedAt(frames int64) {
 	if s.live != nil {
 		s.live.End(frames)
 	}
+	s.second.ended(frames)
 	s.finishing()
 }
 
@@ -257,6 +267,10 @@ func (s *session) endedAt(frames int64) {
 func (s *session) cancel() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.concluded {
+		s.second.abandon(errCancelled)
+		return
+	}
 	if !s.cancelled {
 		s.cancelled = true
 		close(s.calledOff)
@@ -264,6 +278,21 @@ func (s *session) cancel() {
 	if s.starting != nil && !s.started {
 		s.starting(errNotBegun)
 	}
+}
+
+// concludes says that the text is going to be published; false if somebody wants none.
+func (s *session) concludes() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.concluded = !s.cancelled
+	return s.concluded
+}
+
+// isConcluded reports whether the text is being published, or is.
+func (s *session) isConcluded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.concluded
 }
 
 // happened acts on an event of the recorder.

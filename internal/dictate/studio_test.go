@@ -44,6 +44,8 @@ func script(words int) string { return speechtest.Script(0, words) }
 type model struct {
 	speechtest.Model
 
+	sure float64 // log-probability of each word; 0 where it does not tell
+
 	mu    sync.Mutex
 	fault func() error // may fail instead; nil for none
 }
@@ -63,7 +65,13 @@ func (m *model) Transcribe(ctx context.Context, request engine.Request) (*scout.
 			return nil, err
 		}
 	}
-	return m.Model.Transcribe(ctx, request)
+	h, err := m.Model.Transcribe(ctx, request)
+	if err == nil && m.sure != 0 {
+		for i := range h.Words {
+			h.Words[i].LogProb = &m.sure
+		}
+	}
+	return h, err
 }
 
 // recorder makes recordings of what is said.
@@ -177,8 +185,9 @@ type studio struct {
 	recorder *recorder
 	store    *breakable
 	model    *model
-	borrow   func() error // why no model can be borrowed; nil for one that can
-	level    atomic.Int32 // by how much work is reduced
+	borrow   func() error                     // why no model can be borrowed; nil for one that can
+	level    atomic.Int32                     // by how much work is reduced
+	accurate func() (dictate.Accurate, error) // the model of second passes; nil for none
 	registry prom.Registry
 	held     sync.WaitGroup
 	said     int // frames
@@ -224,6 +233,17 @@ func (s *studio) begin() {
 			}
 			s.held.Add(1)
 			return dictate.Recognizer{Model: "a", Engine: s.model, Language: func(string) (string, error) { return "en", nil }}, s.held.Done, nil
+		},
+		BorrowAccurate: func(context.Context, string, string) (dictate.Accurate, func(), error) {
+			if s.accurate == nil {
+				return dictate.Accurate{}, nil, dictate.ErrNoSecondPass
+			}
+			a, err := s.accurate()
+			if err != nil {
+				return a, nil, err
+			}
+			s.held.Add(1)
+			return a, s.held.Done, nil
 		},
 		Hold:     func(recording.ID) func() { s.held.Add(1); return sync.OnceFunc(s.held.Done) },
 		Language: "en",

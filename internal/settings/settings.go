@@ -27,6 +27,7 @@ type Settings struct {
 	Record     Record     `koanf:"record"`
 	Transcribe Transcribe `koanf:"transcribe"`
 	Dictation  Dictation  `koanf:"dictation"`
+	Insert     Insert     `koanf:"insert"`
 	Log        Log        `koanf:"log"`
 	Trace      Trace      `koanf:"trace"`
 	Programs   Programs   `koanf:"programs"`
@@ -101,6 +102,13 @@ type Transcribe struct {
 type Dictation struct {
 	Language string `koanf:"language" old:"SCOUT_LANGUAGE" unset:"the system's; English where that names none" about:"Language that is dictated: a code such as en or de, or auto."`
 	Warm     string `koanf:"warm" want:"off on" about:"Whether the microphone stays open for 10 minutes after a dictation, so that the next one has the word spoken just before it began. That sound stays in memory."`
+	// SecondPass is described in docs/adr/0111-second-pass.md.
+	SecondPass string `koanf:"second_pass" want:"on off" about:"Whether models.accurate hears a dictation too, while models.fast writes it: a better version of the text comes a moment after the stop."`
+}
+
+// Insert is about text that goes into a window, onto the clipboard or into a pipe.
+type Insert struct {
+	Wait time.Duration `koanf:"wait" about:"How long after the end of a dictation its text waits for the second pass before it is inserted; 0s inserts the first text at once."`
 }
 
 // Log is about the program's log.
@@ -128,7 +136,7 @@ type Daemon struct {
 
 // Engine is about the processes that run models for the daemon.
 type Engine struct {
-	Idle time.Duration `koanf:"idle" about:"How long the daemon keeps a model in memory after its last use; 0s for as long as the daemon runs."`
+	Idle time.Duration `koanf:"idle" about:"How long the daemon keeps a model in memory after its last use, models.accurate at most a minute; 0s for as long as the daemon runs."`
 }
 
 // Live is about sound that pages and programs send while it is made.
@@ -179,7 +187,8 @@ func Default() Settings {
 	return Settings{
 		Record:     Record{Rate: 16000, Channels: 1, Format: "s16", OnLoss: "auto", Preroll: 500 * time.Millisecond},
 		Transcribe: Transcribe{Threads: 1, Effort: "normal", Vote: "on", Progressive: "off", SecondLook: "on", SecondLookDays: 7},
-		Dictation:  Dictation{Warm: "off"},
+		Dictation:  Dictation{Warm: "off", SecondPass: "on"},
+		Insert:     Insert{Wait: 400 * time.Millisecond},
 		Log:        Log{Format: "text"},
 		Daemon:     Daemon{Idle: 10 * time.Minute},
 		Engine:     Engine{Idle: 5 * time.Minute},

@@ -24,5 +24,6 @@ type Inserted struct {
 	Method  string     `json:"method" enum:"paste,type,copy,none"`
 	Proved  bool       `json:"proved" doc:"The window asked for the text"`
 	Version int        `json:"version,omitempty" minimum:"0"`
+	Kind    string     `json:"kind,omitempty" doc:"That of the version: first, second_pass"`
 	Code    scout.Code `json:"code,omitempty" doc:"Why it was not pasted"`
 }

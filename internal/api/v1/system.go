@@ -45,7 +45,8 @@ type Status struct {
 	Processes     []Process    `json:"processes"`
 	Engine        EngineStatus `json:"engine" doc:"The first of engines"`
 	// Engines are the models that were used and are not forgotten yet.
-	Engines []EngineStatus `json:"engines" doc:"Each model that is loaded or was used lately: those that are ill first, and of the others the one used last"`
+	Engines    []EngineStatus `json:"engines" doc:"Each model that is loaded or was used lately: those that are ill first, and of the others the one used last"`
+	SecondPass SecondPass     `json:"second_pass" doc:"Whether a better model hears dictations too"`
 	// Transcriptions are the texts that are owed.
 	Transcriptions Owed      `json:"transcriptions"`
 	Recorder       Recorder  `json:"recorder"`
@@ -60,6 +61,21 @@ type Status struct {
 	HTTP            []Listening        `json:"http,omitempty" doc:"The addresses of the settings http.addr and metrics.addr"`
 	Connections     int                `json:"connections"`
 	Streams         int                `json:"streams"`
+}
+
+// States of second passes.
+const (
+	SecondPassOff   = "off"   // of the settings
+	SecondPassReady = "ready" // the next dictation gets one
+	SecondPassHears = "hears" // a dictation gets one now
+	SecondPassNone  = "none"  // a dictation would get none now
+)
+
+// SecondPass tells whether dictations get a second pass.
+type SecondPass struct {
+	State  string `json:"state" enum:"off,ready,hears,none"`
+	Model  string `json:"model,omitempty" doc:"The model that hears dictations a second time"`
+	Reason string `json:"reason,omitempty" doc:"Why a dictation would get none, or got none the last time"`
 }
 
 // Listening is an address for clients of the network.

@@ -66,9 +66,29 @@ type Event struct {
 	Complete     *bool    `json:"complete,omitempty"`
 	Warnings     []string `json:"warnings,omitempty"`
 
+	SecondPass *SecondPass `json:"second_pass,omitempty"`
+
 	RMS   *float32 `json:"rms,omitempty"`
 	Peak  *float32 `json:"peak,omitempty"`
 	Count uint64   `json:"count,omitempty"`
+}
+
+// Outcomes of a second pass.
+const (
+	SecondPending   = "pending"   // with final: the text may be revised
+	SecondPublished = "published" // the event revised has the version
+	SecondSame      = "same"      // it heard the same
+	SecondEdited    = "edited"    // somebody changed or removed the text first
+	SecondFailed    = "failed"
+	SecondNone      = "none" // there was none, and Error says why
+)
+
+// SecondPass is what becomes of the second pass over a dictation.
+type SecondPass struct {
+	Outcome string `json:"outcome"`
+	// Model is that of the second pass; empty where none was chosen.
+	Model string   `json:"model,omitempty"`
+	Error *Problem `json:"error,omitempty"`
 }
 
 // Problem is what went wrong.

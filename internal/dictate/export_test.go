@@ -1,0 +1,4 @@
+package dictate
+
+// Replace is what publishes a second pass.
+var Replace = replace

@@ -1,0 +1,305 @@
+package dictate_test
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/dictate"
+	"github.com/scout-speech/scout/internal/dictate/event"
+	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/speech/speechtest"
+	"github.com/scout-speech/scout/internal/store"
+	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
+	"github.com/scout-speech/scout/internal/store/storetest"
+)
+
+// better is a model that hears what is said, and writes one word in another way.
+type better struct {
+	speechtest.Model
+	fault func(ctx context.Context) error // nil for none
+	same  bool                            // it writes that word as the other model does
+}
+
+// betterWord is what it writes in the place of the word with number 3.
+const betterWord = "third"
+
+func (b *better) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
+	if b.fault != nil {
+		if err := b.fault(ctx); err != nil {
+			return nil, err
+		}
+	}
+	h, err := b.Model.Transcribe(ctx, request)
+	if err != nil {
+		return nil, err
+	}
+	for i := range h.Words {
+		sure := -0.01
+		if h.Words[i].LogProb = &sure; h.Words[i].Text == speechtest.Word(3) && !b.same {
+			h.Words[i].Text = betterWord
+		}
+	}
+	return h, nil
+}
+
+func (b *better) lend() (dictate.Accurate, error) {
+	return dictate.Accurate{
+		Recognizer:  dictate.Recognizer{Model: "b", Engine: b, Language: func(string) (string, error) { return "en", nil }},
+		LoadQuietly: func(context.Context) error { return nil },
+	}, nil
+}
+
+const secondWords = 40
+
+// dictated is a dictation that got a second pass, up to its last event. between is called when its first text is there; nil for nothing.
+func (s *studio) dictated(between func(recording.ID)) (id recording.ID, all []event.Event) {
+	s.Helper()
+	s.model.sure = -1
+	id = s.start()
+	s.until(id, is(event.Listening))
+	s.say(secondWords)
+	s.stop(id)
+	if between != nil {
+		s.until(id, is(event.Final))
+		between(id)
+	}
+	return id, s.until(id, is(event.Done))
+}
+
+func ofType(all []event.Event, kind string) (found []event.Event) {
+	for _, e := range all {
+		if e.Type == kind {
+			found = append(found, e)
+		}
+	}
+	return found
+}
+
+// The better text comes once, as a version, after the first one, which stays.
+func TestASecondPassIsPublished(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	s.accurate = (&better{}).lend
+	id, all := s.dictated(nil)
+	final, revised, last := ofType(all, event.Final), ofType(all, event.Revised), all[len(all)-1]
+	want := strings.ReplaceAll(script(secondWords), speechtest.Word(3), betterWord)
+	if len(final) != 1 || final[0].Text != script(secondWords) || final[0].Version != 1 || final[0].SecondPass == nil || final[0].SecondPass.Outcome != event.SecondPending {
+		t.Errorf("final is %+v", final)
+	}
+	if len(revised) != 1 || revised[0].Text != want || revised[0].Version != 2 || revised[0].Kind != string(store.KindSecondPass) {
+		t.Errorf("revised is %+v", revised)
+	}
+	if p := last.SecondPass; p == nil || p.Outcome != event.SecondPublished || p.Model != "b" {
+		t.Errorf("the last event is %+v", last)
+	}
+	key := store.MainKey(string(id))
+	for version, text := range map[int]string{0: want, 1: script(secondWords), 2: want} {
+		if got, err := s.store.Transcript(s.Context(), key, version); err != nil || got.Text() != text {
+			t.Errorf("version %d: %q, %v", version, got.Text(), err)
+		}
+	}
+	if model, failed := s.SecondPass(); model != "" || failed != nil {
+		t.Errorf("afterwards %q, %v", model, failed)
+	}
+}
+
+// Where there is no second pass, the first one is as without, and the last event says why.
+func TestWithoutASecondPass(t *testing.T) {
+	t.Parallel()
+	damaged := scout.Errorf(scout.CodeModelCorrupt, "a file of the model is damaged")
+	for situation, c := range map[string]struct {
+		prepare func(s *studio)
+		outcome string
+		code    scout.Code
+		health  string
+	}{
+		"nobody wants one":     {func(*studio) {}, event.SecondNone, "", ""},
+		"it heard the same":    {func(s *studio) { s.accurate = (&better{same: true}).lend }, event.SecondSame, "", ""},
+		"the model is missing": {func(s *studio) { s.accurate = func() (dictate.Accurate, error) { return dictate.Accurate{}, damaged } }, event.SecondNone, scout.CodeModelCorrupt, "is damaged"},
+		"it cannot be loaded": {func(s *studio) {
+			s.accurate = func() (dictate.Accurate, error) {
+				a, err := (&better{}).lend()
+				a.LoadQuietly = func(context.Context) error { return damaged }
+				return a, err
+			}
+		}, event.SecondFailed, scout.CodeModelCorrupt, "is damaged"},
+		"it fails at each piece": {func(s *studio) {
+			s.accurate = (&better{fault: func(context.Context) error { return damaged }}).lend
+		}, event.SecondFailed, scout.CodeModelCorrupt, "is damaged"},
+		"it panics": {func(s *studio) {
+			s.accurate = (&better{fault: func(context.Context) error { panic("index out of range") }}).lend
+		}, event.SecondFailed, scout.CodeInternal, "index out of range"},
+		"the machine has too much to do": {func(s *studio) { s.level.Store(1); s.accurate = (&better{}).lend }, event.SecondNone, scout.CodeUnavailable, ""},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			s := newStudio(t)
+			c.prepare(s)
+			id, all := s.dictated(nil)
+			last := all[len(all)-1].SecondPass
+			if final := ofType(all, event.Final); len(final) != 1 || final[0].Text != script(secondWords) || len(ofType(all, event.Revised)) > 0 {
+				t.Errorf("final is %+v", final)
+			}
+			if last == nil || last.Outcome != c.outcome || (last.Error == nil) != (c.code == "") || last.Error != nil && last.Error.Code != c.code {
+				t.Errorf("it ends with %+v", last)
+			}
+			if versions, err := s.store.Versions(s.Context(), store.MainKey(string(id))); err != nil || len(versions) != 1 {
+				t.Errorf("versions %+v, %v", versions, err)
+			}
+			if reason := s.Health().Probe(s.Context()).Reason; (reason == "") != (c.health == "") || !strings.Contains(reason, c.health) {
+				t.Errorf("health says %q", reason)
+			}
+		})
+	}
+}
+
+// A second pass that is under way gives way: to a person's change, to the end of the process, to a machine that gets busy. The first text
+// stays.
+func TestASecondPassGivesWay(t *testing.T) {
+	t.Parallel()
+	for situation, c := range map[string]struct {
+		meanwhile func(s *studio, id recording.ID, goOn func())
+		outcome   string
+		kind      store.Kind // of the text in the end
+	}{
+		"to an edit": {func(s *studio, id recording.ID, goOn func()) {
+			err := s.store.Update(s.Context(), func(tx store.Tx) error {
+				_, err := tx.Edit(store.EditRequest{Key: store.MainKey(string(id)), Edits: []store.Edit{{Segment: 0, Text: "mine"}}, IfVersion: 1})
+				return err
+			})
+			if err != nil {
+				s.Fatal(err)
+			}
+			goOn()
+		}, event.SecondEdited, store.KindEdited},
+		"to the trash": {func(s *studio, id recording.ID, goOn func()) {
+			if err := s.store.Update(s.Context(), func(tx store.Tx) error { _, err := tx.Delete(string(id)); return err }); err != nil {
+				s.Fatal(err)
+			}
+			goOn()
+		}, event.SecondEdited, store.KindFirst},
+		"to the end of the process": {func(s *studio, _ recording.ID, _ func()) { s.again() }, "", store.KindFirst},
+		"to a busy machine":         {func(s *studio, _ recording.ID, _ func()) { s.level.Store(1); s.TellDegradation() }, event.SecondFailed, store.KindFirst},
+		"to whoever throws it away": {func(s *studio, id recording.ID, _ func()) { s.Discarded(id) }, event.SecondFailed, store.KindFirst},
+		"not to a cancel that is late": {func(s *studio, id recording.ID, goOn func()) {
+			if _, err := s.Cancel(s.Context(), id); scout.CodeOf(err) != scout.CodeNotFound {
+				s.Errorf("a dictation with a text was cancelled: %v", err)
+			}
+			goOn()
+		}, event.SecondPublished, store.KindSecondPass},
+	} {
+		t.Run(situation, func(t *testing.T) {
+			t.Parallel()
+			s := newStudio(t)
+			waits := make(chan struct{})
+			s.accurate = (&better{fault: func(ctx context.Context) error {
+				select {
+				case <-waits:
+					return nil
+				case <-ctx.Done():
+					return context.Cause(ctx)
+				}
+			}}).lend
+			id, all := s.dictated(func(id recording.ID) { c.meanwhile(s, id, sync.OnceFunc(func() { close(waits) })) })
+			last := all[len(all)-1]
+			if p := last.SecondPass; c.outcome == "" && p != nil || c.outcome != "" && (p == nil || p.Outcome != c.outcome) {
+				t.Errorf("it ends with %+v", p)
+			}
+			text, err := s.store.Transcript(s.Context(), store.MainKey(string(id)), 0)
+			if err != nil || text.Kind != c.kind {
+				t.Errorf("the text is %v of kind %q, %v", text.Text(), text.Kind, err)
+			}
+		})
+	}
+}
+
+// A person's edit is in the text whatever the order in which it and the second pass reach the store.
+func TestAnEditIsNeverLost(t *testing.T) {
+	t.Parallel()
+	times := 50
+	if n, err := strconv.Atoi(os.Getenv("SCOUT_EDITS")); err == nil {
+		times = n
+	}
+	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{})
+	defer db.Close() //nolint:errcheck // of a test
+	ctx := t.Context()
+	text := func(words string) scout.Transcript {
+		return scout.Transcript{Model: "a", Segments: []scout.Segment{{Text: words, End: time.Second}, {Text: "and the rest", Start: time.Second, End: 2 * time.Second}}}
+	}
+	orders := map[string]int{}
+	for n := range times {
+		r := storetest.Recording(n + 1)
+		key := store.MainKey(r.ID)
+		err := db.Update(ctx, func(tx store.Tx) error {
+			if _, err := tx.PutRecording(r); err != nil {
+				return err
+			}
+			_, err := tx.PutTranscript(store.Put{Key: key, Kind: store.KindFirst, Transcript: text("as first heard"), Once: "live"})
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var work sync.WaitGroup
+		begin := make(chan struct{})
+		work.Go(func() {
+			<-begin
+			err := db.Update(ctx, func(tx store.Tx) error { _, _, err := dictate.Replace(tx, key, text("as heard again")); return err })
+			if err != nil {
+				t.Error(err)
+			}
+		})
+		work.Go(func() {
+			<-begin
+			if n%3 == 0 {
+				time.Sleep(time.Duration(n%50) * 10 * time.Microsecond) //nolint:forbidigo // another order
+			}
+			for version := 0; ; { // a client whose version is not the current one reads it again
+				err := db.Update(ctx, func(tx store.Tx) error {
+					current, err := tx.Transcript(key, 0)
+					if err != nil {
+						return err
+					}
+					if version == 0 {
+						version = 1 // it saw the first one
+					}
+					_, err = tx.Edit(store.EditRequest{Key: key, Edits: []store.Edit{{Segment: 0, Text: "mine"}}, IfVersion: version})
+					if scout.CodeOf(err) == scout.CodePreconditionFailed {
+						version = current.Version.Version
+					}
+					return err
+				})
+				if err == nil {
+					return
+				}
+				if scout.CodeOf(err) != scout.CodePreconditionFailed {
+					t.Error(err)
+					return
+				}
+			}
+		})
+		close(begin)
+		work.Wait()
+		now, err := db.Transcript(ctx, key, 0)
+		if err != nil || now.Kind != store.KindEdited || now.Segments[0].Text != "mine" || len(now.Segments) != 2 {
+			t.Fatalf("time %d: %q of kind %q, %v", n, now.Text(), now.Kind, err)
+		}
+		versions, err := db.Versions(ctx, key)
+		if err != nil {
+			t.Fatal(err)
+		}
+		orders[fmt.Sprint(slices.ContainsFunc(versions, func(v store.Version) bool { return v.Kind == store.KindSecondPass }))]++
+	}
+	t.Logf("the second pass was published first: %v", orders)
+}
