@@ -17,8 +17,6 @@ const longHole = 3 * time.Second
 // fillHoles decodes long stretches that have sound but no words by themselves, because the model sometimes ends a text
 // too early, or skips a part. If the words have no times, it is not known where the holes are, and nothing is done.
 //
-// Where the language of the piece was detected, that of a hole is detected anew: the model skips what is said in another one.
-//
 // A model that checks its text is asked about soft stretches too, where somebody may speak far away: it says of sounds that nobody speaks.
 // What it is not sure of there is no text, and not missing either.
 func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d Decoded) (Decoded, error) {
@@ -36,11 +34,7 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 			continue
 		}
 		c.again(part, reasonHole)
-		how.Known = nil
-		if how.Language == "" {
-			how.detected = &detected{}
-		}
-		found, err := c.decode(ctx, part, how, deepest)
+		found, err := c.hearHole(ctx, part, how)
 		if err != nil {
 			return Decoded{}, err
 		}
@@ -65,6 +59,23 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 	}
 	slices.SortFunc(d.Empty, func(a, b Empty) int { return int(a.From - b.From) })
 	return d, nil
+}
+
+// hearHole decodes a hole. Where the language of the piece was detected, that of the hole is detected anew, because the model skips what is
+// said in another one. A language that is not certain is that of the piece.
+func (c *Decoder) hearHole(ctx context.Context, part segment.Piece, how How) (Decoded, error) {
+	how.Known = nil
+	whole := how.detected
+	if how.Language != "" || whole == nil {
+		return c.decode(ctx, part, how, deepest)
+	}
+	how.detected = &detected{}
+	found, err := c.decode(ctx, part, how, deepest)
+	if own := how.detected; err != nil || own.prob == nil || *own.prob >= firmProb || own.code == whole.code {
+		return found, err
+	}
+	how.detected = whole
+	return c.decode(ctx, part, how, deepest)
 }
 
 // misplaced returns how many of the last words before a hole are those that were found in it, and lie where nothing is

@@ -136,7 +136,10 @@ func TestSoftHoles(t *testing.T) {
 }
 
 // abroad skips what is said in another language than the first words of a piece, and understands it only if it may find the language.
-type abroad struct{ drowsy }
+type abroad struct {
+	drowsy
+	prob float64 // of the second language
+}
 
 func (a *abroad) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
 	sure := 0.9
@@ -149,24 +152,28 @@ func (a *abroad) Transcribe(ctx context.Context, request engine.Request) (*scout
 		return says("be with you", -1)()
 	}
 	h, err := says("be with you", -0.1)()
-	h.Language, h.LanguageProb = "fr", &sure
+	h.Language, h.LanguageProb = "fr", &a.prob
 	return h, err
 }
 
-// TestHolesInAnotherLanguage checks that the language of a hole is found anew, unless it was given.
+// TestHolesInAnotherLanguage checks that the language of a hole is found anew, unless it was given or the new one is not certain.
 func TestHolesInAnotherLanguage(t *testing.T) {
 	t.Parallel()
-	for language, words := range map[string]int{"": 23, "de": 20} {
-		tr, _ := transcriber(&abroad{drowsy{from: 4, to: 8}})
-		got, err := tr.Transcribe(t.Context(), &tape{frames: 12 * rate}, speech.Options{Words: true, Language: language})
+	for name, c := range map[string]struct {
+		given string
+		prob  float64
+		words int
+	}{"found": {"", 0.9, 23}, "not certain": {"", 0.3, 20}, "given": {"de", 0.9, 20}} {
+		tr, _ := transcriber(&abroad{drowsy{from: 4, to: 8}, c.prob})
+		got, err := tr.Transcribe(t.Context(), &tape{frames: 12 * rate}, speech.Options{Words: true, Language: c.given})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if n := len(strings.Fields(got.Text())); n != words || (len(got.SetAside) > 0) != (language != "") {
-			t.Errorf("language %q: %d words, want %d: %s; set aside %+v", language, n, words, got.Text(), got.SetAside)
+		if n := len(strings.Fields(got.Text())); n != c.words || (len(got.SetAside) > 0) != (c.words == 20) {
+			t.Errorf("%s: %d words, want %d: %s; set aside %+v", name, n, c.words, got.Text(), got.SetAside)
 		}
 		if got.Language != "de" {
-			t.Errorf("language %q: the recording is in %q", language, got.Language)
+			t.Errorf("%s: the recording is in %q", name, got.Language)
 		}
 	}
 }
