@@ -6,7 +6,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"io/fs"
-	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
@@ -31,11 +30,8 @@ func TestThePageInABrowser(t *testing.T) {
 	}
 	b := newBooth(t)
 	h := inHouse(b)
-	config := h.data + ".toml" // the page changes settings
-	if err := os.WriteFile(config, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	h.env = append(h.env, "SCOUT_CONFIG="+config)
+	h.place(h.data+".toml", "")
+	h.env = append(h.env, "SCOUT_CONFIG="+h.data+".toml")
 	server, _ := h.atAnAddress()
 	sound, err := filepath.Abs(clip)
 	if err != nil {

@@ -63,7 +63,7 @@ export async function open(given) {
     async page(path = "/", at = owner) {
       const page = await at.newPage();
       await page.goto(way.url + path);
-      await page.locator("nav").waitFor();
+      await page.locator(".frame > nav").waitFor();
       return page;
     },
     // ask is a request of the owner's to the interface.

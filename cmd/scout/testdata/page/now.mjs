@@ -47,7 +47,7 @@ async function stranger(house) {
   await page.getByRole("button", { name: "Use this key" }).click();
   await page.getByText("Scout does not know this key").waitFor();
   await context.addCookies(await house.owner.cookies());
-  await page.locator("nav").waitFor();
+  await page.locator(".frame > nav").waitFor();
   await context.close();
 }
 
