@@ -1,6 +1,7 @@
 // The dictation of this page: begun here with one of two microphones, or somewhere else with the machine's. It goes on whatever place is shown.
 import { untrack } from "svelte";
 import { type Schema, ask, client, Problem, transcript } from "../api/client";
+import { random } from "../lib/random";
 import { remembered } from "../lib/remembered";
 import { scout } from "../lib/scout.svelte";
 import { toasts } from "../lib/toasts.svelte";
@@ -275,7 +276,7 @@ class Dictating {
     await store.open().catch(() => undefined);
     const { language, model } = this.choices;
     const one: Kept = {
-      key: crypto.randomUUID(), id: "", rate: microphone.rate, at: 0, base: 0, after: 0, began: Date.now(), labels: microphone.labels,
+      key: random(), id: "", rate: microphone.rate, at: 0, base: 0, after: 0, began: Date.now(), labels: microphone.labels,
       ...(language ? { language } : {}), ...(model ? { model } : {}),
     };
     sender = this.#sender = this.#send(d, one);

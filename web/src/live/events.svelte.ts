@@ -1,5 +1,6 @@
 // What happens in the daemon, for this tab: all tabs share one stream.
 import { root } from "../api/client";
+import { random } from "../lib/random";
 import { trusted } from "../lib/trusted";
 import { type Event, type FromTab, Hub, type Link, type ToTab } from "./hub";
 import worker from "./worker?sharedworker&url";
@@ -25,7 +26,7 @@ class Events {
     } else {
       this.#send = new Hub(root).join({ postMessage: take });
     }
-    const lock = `scout-tab-${crypto.randomUUID()}`;
+    const lock = `scout-tab-${random()}`;
     const hello = () => {
       this.#send({ is: "hello", lock });
       this.#wants();
