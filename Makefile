@@ -156,7 +156,7 @@ screenshots: build ## make the pictures of the page in docs/images (ALL=1: every
 	@scripts/screenshots.sh
 
 .PHONY: page-figures
-page-figures: build ## measure the page in a browser: size, first answer, stop to text, wrong words (SPEECH=…; ROUNDS=20)
+page-figures: build ## measure the page in a browser: size, first answer, stop to text, wrong words, search and scrolling (SPEECH=…; ROUNDS=20; TEXTS=10000)
 	@scripts/setup.sh tests
 	@SPEECH='$(SPEECH)' scripts/page-figures.sh
 

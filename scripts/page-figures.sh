@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Measures the page in Debian's Chromium against a daemon of its own, and prints each figure with its limit: size of the scripts, time from navigation to the
-# answer to the first key, layout shift, time from stop to final text (ROUNDS dictations, default 20), and wrong words of the page and of the
+# answer to the first key, layout shift, time from stop to final text (ROUNDS dictations, default 20), search and scrolling among TEXTS texts (default 10,000),
+# a recording of three hours that plays and scrolls, and wrong words of the page and of the
 # command line on the clips in SPEECH.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

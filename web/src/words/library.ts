@@ -2,7 +2,7 @@ const many = (count: number, one: string, more: string) => `${count.toLocaleStri
 
 export const library = {
   title: "Library",
-  list: { label: "Recordings", day: "Day", loading: "Reading the list", more: "Reading more", untitled: "Recording", nothingSaid: "Nothing was said.", gone: "The audio was removed; the text is here." },
+  list: { label: "Recordings", day: "Day", loading: "Reading the list", more: "Reading more", untitled: "Recording", untitledAt: (time: string) => `Recording of ${time}`, nothingSaid: "Nothing was said.", gone: "The audio was removed; the text is here." },
   states: {
     none: "no text",
     live: "being recorded",
@@ -69,7 +69,7 @@ export const library = {
     noText: "There is no text yet.",
     make: "Make the text",
     nothingSaid: "Nothing was said in this recording.",
-    better: "A better version of the text has come.",
+    better: "A new version of the text has come.",
     compare: "What changed",
     dismiss: "Close",
     gap: (from: string, seconds: number) => `At ${from}, ${seconds < 1 ? "less than a second" : many(Math.round(seconds), "second", "seconds")} of sound did not arrive. Everything else is here.`,

@@ -5,6 +5,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { open } from "./browser.mjs";
+import { figures as library } from "./library-figures.mjs";
 import { fromBrowser } from "./now.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
@@ -58,6 +59,7 @@ try {
   }
   await page.close();
   print(`browser: stop to final text, p95 of ${rounds}`, `${percentile(texts, 0.95).toFixed(0)} ms`, "< 400 ms", percentile(texts, 0.95) < 400, `p50 ${percentile(texts, 0.5).toFixed(0)} ms, longest ${Math.max(...texts).toFixed(0)} ms`);
+  await library(house, print, { count: Number(process.env.TEXTS ?? 10_000) });
 } finally {
   await house.close();
 }

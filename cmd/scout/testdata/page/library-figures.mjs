@@ -9,10 +9,8 @@ import { keep, kept, textOf } from "./library.mjs";
 const percentile = (all, p) => [...all].sort((a, b) => a - b)[Math.min(all.length - 1, Math.floor(all.length * p))];
 const nouns = "garden harvest river window letter summer morning paper village market bridge kitchen mountain teacher winter story corner station forest island".split(" ");
 
-// fill keeps as many texts as there should be.
+// fill keeps so many texts.
 async function fill(house, count) {
-  const there = async () => (await house.ask("/api/v1/transcripts?limit=1&text=false")).data.length;
-  await there();
   for (let i = 0; i < count; ) {
     const some = Array.from({ length: Math.min(16, count - i) }, (_, n) => {
       const k = i + n;
@@ -24,7 +22,7 @@ async function fill(house, count) {
   }
 }
 
-// tasks are the long tasks of a page in ms since it was asked last.
+// watch notes the long tasks of a page, and longest tells the longest in ms since it was asked last.
 const watch = (page) => page.evaluate(() => {
   window.tasks = [];
   new PerformanceObserver((list) => list.getEntries().forEach((e) => window.tasks.push(e.duration))).observe({ type: "longtask" });

@@ -5,6 +5,7 @@ import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { fromBrowser } from "./now.mjs";
 
 const base64 = (text) => Buffer.from(text).toString("base64");
 
@@ -71,17 +72,12 @@ export async function empty(house) {
   await page.close();
 }
 
+// steps are what people do, in this order.
+export const steps = [found, heard, corrected, scripts, exported, sent, tabs, narrow, byKeys, deleted];
+
 export async function test(house) {
   const made = await fixtures(house);
-  await found(house);
-  await heard(house, made.id);
-  await corrected(house, made.id);
-  await scripts(house, made);
-  await exported(house, made.id);
-  await sent(house);
-  await narrow(house, made.id);
-  await byKeys(house, made.id);
-  await deleted(house, made.rtl);
+  for (const step of steps) await step(house, made);
 }
 
 // What is typed is found at once, and marked.
@@ -109,7 +105,7 @@ async function found(house) {
 }
 
 // A click on a word goes there; the word that is spoken is marked, and doubtful ones come by their probability.
-async function heard(house, id) {
+async function heard(house, { id }) {
   const page = await house.page(`/library/${id}?q=apples`);
   await line(page, "Anna").waitFor();
   await marked(page, "hit", "apples");
@@ -138,7 +134,7 @@ async function heard(house, id) {
 }
 
 // A line is edited where it stands: each is a version, and every one can be undone.
-async function corrected(house, id) {
+async function corrected(house, { id }) {
   const page = await house.page(`/library/${id}`);
   await line(page, "Thursday").dblclick();
   const editor = page.getByRole("textbox", { name: /^Line at/ });
@@ -197,7 +193,7 @@ async function scripts(house, { rtl, cjk }) {
   await page.close();
 }
 
-async function exported(house, id) {
+async function exported(house, { id }) {
   const page = await house.page(`/library/${id}`);
   await page.getByRole("button", { name: "Export" }).click();
   await page.getByLabel(/SubRip/).check();
@@ -238,8 +234,25 @@ async function sent(house) {
   }
 }
 
+// Three tabs at the same time: one sends a file, one plays, and one dictates.
+async function tabs(house, { id }) {
+  const [sends, plays, dictates] = [await house.page("/library"), await house.page(`/library/${id}`), await house.page()];
+  await fromBrowser(dictates);
+  await dictates.locator(".record").press("Space");
+  await dictates.locator(".says", { hasText: "Listening" }).waitFor();
+  await plays.getByRole("button", { name: "Play", exact: true }).click();
+  await sends.locator("input[type=file]").setInputFiles([house.given.clip]);
+  await marked(plays, "spoken", "harvest.");
+  await sends.getByRole("region", { name: "Uploads" }).getByText("done", { exact: true }).waitFor();
+  await dictates.waitForFunction(() => document.querySelector(".column")?.innerText.trim().length > 10);
+  await dictates.locator(".record").press("Space");
+  await dictates.getByRole("button", { name: "Copy" }).waitFor();
+  await rows(sends).filter({ hasText: /country/i }).first().waitFor();
+  for (const page of [sends, plays, dictates]) await page.close();
+}
+
 // On a phone the list and the recording take turns.
-async function narrow(house, id) {
+async function narrow(house) {
   const page = await house.page("/library");
   await page.setViewportSize({ width: 320, height: 640 });
   await rows(page).filter({ hasText: "The harvest" }).click();
@@ -254,7 +267,7 @@ async function narrow(house, id) {
 }
 
 // Everything can be done with keys alone.
-async function byKeys(house, id) {
+async function byKeys(house, { id }) {
   const page = await house.page("/library?q=harvest");
   await rows(page).first().waitFor();
   await page.getByRole("listbox").focus();
@@ -283,7 +296,7 @@ async function byKeys(house, id) {
 }
 
 // What is deleted can be taken back for ten seconds, and then from the trash.
-async function deleted(house, id) {
+async function deleted(house, { rtl: id }) {
   const page = await house.page(`/library/${id}`);
   await line(page, "الحديقة").waitFor();
   const before = await rows(page).count();
