@@ -43,13 +43,12 @@ type audioField struct {
 
 // UnmarshalJSON implements json.Unmarshaler. It returns no error: the problem is told where sound is wanted.
 func (a *audioField) UnmarshalJSON(raw []byte) error {
-	*a = audioField{}
-	encoded := raw
+	*a = audioField{problem: noAudio}
 	if len(raw) < 2 || raw[0] != '"' {
-		a.problem = noAudio
 		return nil
 	}
-	if encoded = raw[1 : len(raw)-1]; bytes.IndexByte(encoded, '\\') >= 0 { // some encoders escape the slash
+	encoded := raw[1 : len(raw)-1]
+	if bytes.IndexByte(encoded, '\\') >= 0 { // some encoders escape the slash
 		whole, _ := text(raw)
 		encoded = []byte(whole)
 	}
@@ -62,12 +61,11 @@ func (a *audioField) UnmarshalJSON(raw []byte) error {
 		return nil
 	}
 	data := make([]byte, encoding.DecodedLen(len(encoded)))
-	n, err := encoding.Decode(data, encoded)
-	if err != nil {
+	if n, err := encoding.Decode(data, encoded); err == nil {
+		*a = audioField{data: data[:n]}
+	} else {
 		a.problem = "it is not base64"
-		return nil
 	}
-	a.data = data[:n]
 	return nil
 }
 
