@@ -3,8 +3,8 @@ package certificate_test
 import (
 	"crypto/tls"
 	"crypto/x509"
-	"io"
-	"log"
+	"errors"
+	"log/slog"
 	"net"
 	"net/http"
 	"os"
@@ -69,12 +69,14 @@ func TestClientsOfACertificateWhoseTimeIsOver(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := &http.Server{ErrorLog: log.New(io.Discard, "", 0), ReadHeaderTimeout: time.Minute}
+	server := &http.Server{ErrorLog: slog.NewLogLogger(slog.DiscardHandler, slog.LevelError), ReadHeaderTimeout: time.Minute}
 	ended := make(chan error, 1)
 	go func() { ended <- server.Serve(listener) }() // ended by Close
 	defer func() {
 		_ = server.Close() // it has no requests
-		<-ended
+		if err := <-ended; !errors.Is(err, http.ErrServerClosed) {
+			t.Error(err)
+		}
 	}()
 	_, port, _ := net.SplitHostPort(listener.Addr().String())
 	url := "https://localhost:" + port + "/livez"

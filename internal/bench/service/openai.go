@@ -246,8 +246,13 @@ var earlyFormats = []struct {
 	name, arguments string
 	bound           bool
 }{
-	{"WAV", "", true}, {"FLAC", "-c:a flac -f flac", true}, {"MP3", "-c:a libmp3lame -b:a 64k -f mp3", true}, {"Ogg Vorbis", "-c:a libvorbis -f ogg", true},
-	{"Ogg Opus", "-c:a libopus -b:a 24k -f ogg", false}, {"WebM", "-c:a libopus -b:a 24k -f webm", false}, {"AAC", "-c:a aac -b:a 64k -f adts", false},
+	{"WAV", "", true},
+	{"FLAC", "-c:a flac -f flac", true},
+	{"MP3", "-c:a libmp3lame -b:a 64k -f mp3", true},
+	{"Ogg Vorbis", "-c:a libvorbis -f ogg", true},
+	{"Ogg Opus", "-c:a libopus -b:a 24k -f ogg", false},
+	{"WebM", "-c:a libopus -b:a 24k -f webm", false},
+	{"AAC", "-c:a aac -b:a 64k -f adts", false},
 }
 
 // earlyTexts sends a file in each format that can be made here: only WAV without ffmpeg.

@@ -41,14 +41,18 @@ func Engine(*os.File) server.Options {
 
 type backend struct{ load wire.Load }
 
+// Facts implements server.Backend.
 func (b backend) Facts() wire.Hello {
 	several := len(b.load.Languages) > 1
 	return wire.Hello{
 		ModelID: b.load.ModelID, Languages: b.load.Languages, MaxFrames: 1 << 20, Slots: 2, HotWords: true, WordTimes: true, LogProbs: true, Translates: several, DetectsLanguage: several,
 	}
 }
+
+// Close implements server.Backend.
 func (backend) Close() error { return nil }
 
+// Transcribe implements server.Backend.
 func (backend) Transcribe(ctx context.Context, r *wire.Request) (*wire.Result, error) {
 	amplitude := func(mark int16) float32 { return (float32(mark) - 500) / 32768 }
 	switch loudest := slices.Max(r.Samples); {
