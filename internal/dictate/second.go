@@ -316,8 +316,12 @@ func (d *Dictations) SecondPass() (model string, failed error) {
 	for _, s := range d.sessions() {
 		if p := s.again(); p != nil {
 			p.mu.Lock()
-			if p.hears != nil && p.pending() {
-				model = p.model
+			select {
+			case <-p.over:
+			default:
+				if p.hears != nil {
+					model = p.model
+				}
 			}
 			p.mu.Unlock()
 		}
