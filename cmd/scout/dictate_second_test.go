@@ -24,7 +24,7 @@ func twoPasses(t *testing.T) *house {
 		t.Skip("needs whisper-base")
 	}
 	h := inHouse(quietBooth(t))
-	h.env = append(h.env, "SCOUT_DICTATION__SECOND_PASS=on", "SCOUT_INSERT__WAIT=30s")
+	h.env = append(h.env, "SCOUT_DICTATION__SECOND_PASS=on", "SCOUT_INSERT__WAIT=30s", "SCOUT_MODELS__ACCURATE=whisper-base") // the suite has one model for both roles
 	return h
 }
 
