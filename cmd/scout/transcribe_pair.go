@@ -30,7 +30,7 @@ func (a *app) pair(ctx context.Context, accurate *cli.Recognizer, o *transcribeO
 			return nil, cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--progressive: there is no other, faster model beside %s", accurate.Model.ID).
 				WithHint("leave it out, or install one: scout models list"))
 		}
-		return func() {}, nil //nolint:nilerr // the text is made without a vote
+		return func() {}, nil // the text is made without a vote
 	}
 	options.Pair = &transcribe.Pair{Fast: fast.Recognizer, Vote: votes}
 	return fast.Close, nil

@@ -52,10 +52,10 @@ const pageSize = 200
 
 // needs returns the candidate of a text, nil if it needs no look: a person has chosen it, or asked for this model, or its audio is gone.
 func (l *Looker) needs(ctx context.Context, s *store.Summary, fast string) *candidate {
-	if s.Key != store.MainKey(s.Key.Recording) || s.Model != fast || s.Kind != store.KindFirst || s.Held() || !s.DeletedAt.IsZero() {
+	if s.Key != store.MainKey(s.Recording) || s.Model != fast || s.Kind != store.KindFirst || s.Held() || !s.DeletedAt.IsZero() {
 		return nil
 	}
-	c := &candidate{recording: s.Key.Recording, version: s.Version.Version, language: s.Language, length: s.Duration}
+	c := &candidate{recording: s.Recording, version: s.Version.Version, language: s.Language, length: s.Duration}
 	if l.skip[c.key()] {
 		return nil
 	}

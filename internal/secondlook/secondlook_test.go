@@ -127,7 +127,7 @@ func (d *desk) set(id string, state store.JobState) store.Job {
 		if j.ID == id {
 			j.State = state
 			if state == store.JobSucceeded { // the text is another one now
-				d.texts = slices.DeleteFunc(d.texts, func(s store.Summary) bool { return s.Key.Recording == j.Recording })
+				d.texts = slices.DeleteFunc(d.texts, func(s store.Summary) bool { return s.Recording == j.Recording })
 			}
 			d.ring()
 			return *j
@@ -163,7 +163,7 @@ func (d *desk) needed(reason string) {
 
 func text(id string, change func(s *store.Summary)) store.Summary {
 	s := store.Summary{Key: store.MainKey(id), StartedAt: time.Now().Add(-time.Hour)}
-	s.Version.Version, s.Kind, s.Model, s.Current, s.Language, s.Version.Duration = 1, store.KindFirst, "fast", true, "en", time.Minute
+	s.Version.Version, s.Kind, s.Model, s.Current, s.Language, s.Duration = 1, store.KindFirst, "fast", true, "en", time.Minute
 	if change != nil {
 		change(&s)
 	}
@@ -175,7 +175,7 @@ func start(t *testing.T, texts ...store.Summary) *desk {
 	t.Helper()
 	d := &desk{texts: texts, audio: map[string]store.Recording{}, rung: make(chan struct{}, 1), accurate: "accurate", work: secondlook.NewWork(nil)}
 	for _, s := range texts {
-		d.audio[s.Key.Recording] = store.Recording{ID: s.Key.Recording, Source: store.SourceMicrophone, State: string(recording.StateFinished)}
+		d.audio[s.Recording] = store.Recording{ID: s.Recording, Source: store.SourceMicrophone, State: string(recording.StateFinished)}
 	}
 	looker := secondlook.New(secondlook.Options{
 		Store: d, Queue: d, Work: d.work, Days: 7, Scope: observe.NewScope(nil, prom.NewRegistry(), nil),
@@ -270,8 +270,8 @@ func TestWhatNeedsNoLook(t *testing.T) {
 		"a person went back to it":            {change: func(s *store.Summary) { s.RestoredFrom = 1 }},
 		"somebody asked for the fast model":   {change: func(s *store.Summary) { s.Kind = store.KindRetranscribed }},
 		"it is of the accurate model":         {change: func(s *store.Summary) { s.Model = "accurate" }},
-		"it is a translation":                 {change: func(s *store.Summary) { s.Key.Task = store.TaskTranslate }},
-		"it is of one channel":                {change: func(s *store.Summary) { s.Key.Track = "left" }},
+		"it is a translation":                 {change: func(s *store.Summary) { s.Task = store.TaskTranslate }},
+		"it is of one channel":                {change: func(s *store.Summary) { s.Track = "left" }},
 		"it lies in the trash":                {change: func(s *store.Summary) { s.DeletedAt = time.Now() }},
 		"it is old":                           {change: func(s *store.Summary) { s.StartedAt = time.Now().AddDate(0, 0, -8) }},
 		"its audio is gone":                   {desk: func(d *desk) { d.audio["a"] = store.Recording{Audio: store.AudioRemoved} }},

@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Work counts what others do that a second look must not disturb: dictations, recordings, uploads, promised texts.
+// Work counts what others do that a second look must not disturb: dictations, recordings, promised texts.
 type Work struct {
 	begin func() (end func())
 

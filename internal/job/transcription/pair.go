@@ -28,7 +28,7 @@ func (w *Worker) pair(ctx context.Context, c *job.Claimed, request *Request, acc
 		if ctx.Err() != nil {
 			return nil, none, context.Cause(ctx)
 		}
-		return nil, none, nil //nolint:nilerr // nobody asked for that model
+		return nil, none, nil // nobody asked for that model
 	}
 	votes = votes && recognize.Votes(accurate, fast)
 	if fast.Model.ID == accurate.Model.ID || !votes && !progressive {

@@ -189,15 +189,18 @@ func TestWindows(t *testing.T) {
 		// x is said at 10 s. There is silence 4 s before it, and 5 s behind.
 		"from pause to pause": {
 			words(0, 10) + " | " + words(10, 8) + " x " + words(19, 10) + " | " + words(29, 20), words(0, 10) + " | " + words(10, 8) + " y " + words(19, 10) + " | " + words(29, 20),
-			30 * time.Second, []string{"5.45s 15.95s w10 w28 1"},
+			30 * time.Second,
+			[]string{"5.45s 15.95s w10 w28 1"},
 		},
 		"neighbours share one": {
 			words(0, 18) + " x " + words(19, 3) + " z " + words(23, 40), words(0, 18) + " y " + words(19, 3) + " zz " + words(23, 40),
-			40 * time.Second, []string{"2.95s 15.45s w6 w30 2"},
+			40 * time.Second,
+			[]string{"2.95s 15.45s w6 w30 2"},
 		},
 		"those far apart do not": {
 			words(0, 18) + " x " + words(19, 30) + " z " + words(50, 18), words(0, 18) + " y " + words(19, 30) + " zz " + words(50, 18),
-			40 * time.Second, []string{"", ""},
+			40 * time.Second,
+			[]string{"", ""},
 		},
 		"at the ends": {"x " + words(1, 60) + " z", "y " + words(1, 60) + " zz", 31 * time.Second, []string{"0s 6.45s", "24.45s 31s"}},
 	} {
