@@ -10,9 +10,12 @@ export interface Shortcut {
   /** says is what it does, for the help dialog; place is the heading there. */
   says: string;
   place: string;
-  /** down is called when the key goes down, held with repeat left out; up when it comes up, also after the window lost the focus. */
-  down: () => void;
-  up?: () => void;
+  /**
+   * down is called when the key goes down, held with repeat left out; up when it comes up, also after the window lost the focus. at is when the
+   * person did it, in ms: a page that is busy hears of it later.
+   */
+  down: (at: number) => void;
+  up?: (at: number) => void;
   /** typing is true for a key that counts in fields, too. */
   typing?: boolean;
   /** when is false where the key means nothing at the moment. */
@@ -37,24 +40,24 @@ class Keys {
   start(): void {
     addEventListener("keydown", (e) => this.#down(e));
     addEventListener("keyup", (e) => {
-      if (this.#held && e.key.toLowerCase() === this.#held.key.toLowerCase()) this.#release();
+      if (this.#held && e.key.toLowerCase() === this.#held.key.toLowerCase()) this.#release(e.timeStamp);
     });
-    addEventListener("blur", () => this.#release());
+    addEventListener("blur", (e) => this.#release(e.timeStamp));
   }
 
   /** add registers shortcuts and returns how to remove them: $effect(() => keys.add(…)). */
   add(...shortcuts: Shortcut[]): () => void {
     untrack(() => (this.#all = [...this.#all, ...shortcuts]));
     return () => {
-      if (this.#held && shortcuts.includes(this.#held)) this.#release();
+      if (this.#held && shortcuts.includes(this.#held)) this.#release(performance.now());
       this.#all = this.#all.filter((one) => !shortcuts.includes(one));
     };
   }
 
-  #release(): void {
+  #release(at: number): void {
     const held = this.#held;
     this.#held = undefined;
-    held?.up?.();
+    held?.up?.(at);
   }
 
   #down(e: KeyboardEvent): void {
@@ -74,9 +77,9 @@ class Keys {
     if (!found) return;
     e.preventDefault();
     if (e.repeat) return;
-    this.#release();
+    this.#release(e.timeStamp);
     if (found.up) this.#held = found;
-    found.down();
+    found.down(e.timeStamp);
   }
 }
 

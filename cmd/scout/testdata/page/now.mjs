@@ -8,6 +8,9 @@ const words = /ask not what your country can do for you/i;
 // says waits for what is written below the button.
 const says = (page, text) => page.locator(".says", { hasText: text }).waitFor();
 
+// tap presses Space for a moment. Without waiting in between: a page that is busy answers late, and the press would be a long one.
+const tap = (page) => Promise.all([page.keyboard.down("Space"), page.keyboard.up("Space")]);
+
 export const fromBrowser = (page) => page.getByLabel("Microphone", { exact: true }).selectOption("browser:");
 
 // heard waits until the page has taken so many seconds of sound.
@@ -72,7 +75,7 @@ async function firstRun(house) {
 // A connection that breaks in mid-dictation costs nothing; everything is done by key.
 async function broken(house) {
   const page = await house.page();
-  await page.keyboard.press("Space");
+  await tap(page);
   await says(page, "Listening");
   await heard(page, 3);
   house.way.cut();
@@ -83,7 +86,7 @@ async function broken(house) {
   await house.accessible(page, "while it listens");
   await heard(page, 11);
   const [{ at }] = await kept(page);
-  await page.keyboard.press("Space");
+  await tap(page);
   await final(page);
   assert.match(await page.locator(".column").innerText(), /country/i);
   await page.keyboard.press("Enter");
@@ -104,7 +107,7 @@ async function broken(house) {
 async function abandoned(house) {
   for (const leave of ["reload", "close"]) {
     let page = await house.page();
-    await page.keyboard.press("Space");
+    await tap(page);
     await says(page, "Listening");
     await heard(page, 2);
     house.way.cut();
@@ -134,7 +137,7 @@ async function machine(house) {
   await page.waitForFunction(() => document.querySelector(".words")?.innerText.trim().length > 10);
   await page.keyboard.up("Space");
   await final(page);
-  await page.keyboard.press("Space");
+  await tap(page);
   await says(page, "Listening");
   await page.keyboard.press("Escape");
   await page.getByText("Stopped without text").waitFor();
