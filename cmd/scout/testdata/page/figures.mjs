@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { open } from "./browser.mjs";
 import { figures as library } from "./library-figures.mjs";
-import { fromBrowser } from "./now.mjs";
+import { fromBrowser, tap } from "./now.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
 const rounds = Number(process.env.ROUNDS);
@@ -50,10 +50,12 @@ try {
   const page = await house.page();
   await fromBrowser(page);
   for (let i = 0; i < rounds; i++) {
-    await page.locator(".record").press("Space");
+    await page.locator(".record").focus();
+    await tap(page);
     await page.locator(".says", { hasText: "Listening" }).waitFor();
     await page.waitForTimeout(2000 + (i % 5) * 1000);
-    await page.locator(".record").press("Space");
+    await page.locator(".record").focus();
+    await tap(page);
     await page.waitForFunction(() => document.querySelector("[data-stop-to-text]"));
     texts.push(Number(await page.locator("[data-stop-to-text]").getAttribute("data-stop-to-text")));
   }
@@ -94,10 +96,12 @@ for (const [clip, text] of [...references].slice(0, 12)) {
   try {
     const page = await one.page();
     await fromBrowser(page);
-    await page.locator(".record").press("Space");
+    await page.locator(".record").focus();
+    await tap(page);
     await page.locator(".says", { hasText: "Listening" }).waitFor();
     await page.waitForTimeout(seconds * 1000 + 700);
-    await page.locator(".record").press("Space");
+    await page.locator(".record").focus();
+    await tap(page);
     await page.getByRole("button", { name: "Copy" }).waitFor();
     wrongHere += distance(want, plain(await page.locator(".words").first().innerText()));
   } finally {

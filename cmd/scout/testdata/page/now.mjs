@@ -9,7 +9,7 @@ const words = /ask not what your country can do for you/i;
 const says = (page, text) => page.locator(".says", { hasText: text }).waitFor();
 
 // tap presses Space for a moment. Without waiting in between: a page that is busy answers late, and the press would be a long one.
-const tap = (page) => Promise.all([page.keyboard.down("Space"), page.keyboard.up("Space")]);
+export const tap = (page) => Promise.all([page.keyboard.down("Space"), page.keyboard.up("Space")]);
 
 export const fromBrowser = (page) => page.getByLabel("Microphone", { exact: true }).selectOption("browser:");
 
@@ -134,6 +134,7 @@ async function machine(house) {
   await page.keyboard.down("Space");
   await says(page, "Listening until you let go");
   await other.getByRole("link", { name: /Recording/ }).first().waitFor();
+  await heard(page, 4); // of half a second a model makes words that were not said
   await page.waitForFunction(() => document.querySelector(".words")?.innerText.trim().length > 10);
   await page.keyboard.up("Space");
   await final(page);
