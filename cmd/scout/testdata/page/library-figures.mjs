@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { execFileSync } from "node:child_process";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { keep, kept, textOf } from "./library.mjs";
+import { keep, kept, rows, textOf } from "./library.mjs";
 
 const percentile = (all, p) => [...all].sort((a, b) => a - b)[Math.min(all.length - 1, Math.floor(all.length * p))];
 const nouns = "garden harvest river window letter summer morning paper village market bridge kitchen mountain teacher winter story corner station forest island".split(" ");
@@ -32,7 +32,7 @@ const longest = (page) => page.evaluate(() => Math.max(0, ...window.tasks.splice
 export async function figures(house, print, { count = 10_000, seconds = 3 * 3600 } = {}) {
   await fill(house, count);
   let page = await house.page("/library");
-  await page.getByRole("option").first().waitFor();
+  await rows(page).first().waitFor();
 
   // From the press of a key to the result on the screen.
   const found = [];

@@ -1,7 +1,7 @@
 // The states of the library, for pictures.
 
 import { readFileSync } from "node:fs";
-import { fixtures, keep, kept, textOf } from "./library.mjs";
+import { fixtures, keep, kept, rows, textOf } from "./library.mjs";
 
 // told answers a path of the interface with something else than the daemon would.
 const told = (page, path, change) => page.route(path, async (route) => {
@@ -32,7 +32,7 @@ export async function pictures(house) {
   await page.getByRole("button", { name: "Doubtful words" }).click();
   await page.locator("[data-line]").nth(1).dblclick();
   await snap(page, "library-editing");
-  await page.keyboard.press("End");
+  await page.keyboard.press("Control+End");
   await page.keyboard.type(" Bread, too.");
   await page.keyboard.press("Enter");
   await page.keyboard.press("Escape");
@@ -58,7 +58,7 @@ export async function pictures(house) {
   }
 
   page = await house.page("/library");
-  await page.getByRole("option").first().waitFor();
+  await rows(page).first().waitFor();
   await snap(page, "library-list");
   await page.goto(house.way.url + "/library?q=zebra");
   await page.getByText("Nothing found").waitFor();
