@@ -91,7 +91,7 @@ type Worker struct {
 	options Options
 	log     *slog.Logger
 	metrics *metrics
-	turn    chan struct{} // holds one value while an export runs
+	turn    job.Turn      // of exports
 	wake    chan struct{} // has a token when Run is to look again
 
 	mu     sync.Mutex
@@ -108,7 +108,7 @@ func NewWorker(o Options) (*Worker, error) {
 		o.SavedEvery = savedEvery
 	}
 	scope := o.Scope.Component("export")
-	w := &Worker{options: o, log: scope.Log(), turn: make(chan struct{}, 1), wake: make(chan struct{}, 1)}
+	w := &Worker{options: o, log: scope.Log(), turn: job.NewTurn(), wake: make(chan struct{}, 1)}
 	w.metrics = newMetrics(scope, w)
 	if err := os.MkdirAll(o.Dir, folderMode); err != nil {
 		return nil, scout.FileError(scout.CodeWriteFailed, "make the folder of exports", err)
@@ -127,16 +127,15 @@ func (w *Worker) path(id string) string {
 
 // Do makes the file of a job. It is a job.Work. A job that was interrupted or held back begins its file anew.
 func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
-	var request Request
-	if err := json.Unmarshal(c.Job.Options, &request); err != nil {
-		return scout.Errorf(scout.CodeInternal, "the options of a job are damaged: %w", err)
+	request, err := job.OptionsOf[Request](&c.Job)
+	if err != nil {
+		return err
 	}
-	select {
-	case w.turn <- struct{}{}:
-		defer func() { <-w.turn }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	over, err := w.turn.Take(ctx)
+	if err != nil {
+		return err
 	}
+	defer over()
 	began := time.Now()
 	for {
 		done, whole, err := w.make(ctx, c, &request)

@@ -83,7 +83,7 @@ type Worker struct {
 	dir     string
 	log     *slog.Logger
 	metrics *metrics
-	turn    chan struct{} // holds one value while an import runs
+	turn    job.Turn      // of imports
 	wake    chan struct{} // has a token when Run is to look again
 
 	mu        sync.Mutex
@@ -100,7 +100,7 @@ func New(o Options) (*Worker, error) {
 	}
 	scope := o.Scope.Component("import")
 	w := &Worker{
-		options: o, dir: filepath.Join(o.Folder.Dir(), incomingName), log: scope.Log(), turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), receiving: make(map[string]bool),
+		options: o, dir: filepath.Join(o.Folder.Dir(), incomingName), log: scope.Log(), turn: job.NewTurn(), wake: make(chan struct{}, 1), receiving: make(map[string]bool),
 	}
 	w.metrics = newMetrics(scope, w)
 	if err := os.MkdirAll(w.dir, folderMode); err != nil {
@@ -121,16 +121,15 @@ const perTransaction = 20
 
 // Do imports a database. It is a job.Work. A job that was interrupted continues behind the last text that was committed.
 func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
-	var request Request
-	if err := json.Unmarshal(c.Job.Options, &request); err != nil {
-		return scout.Errorf(scout.CodeInternal, "the options of a job are damaged: %w", err)
+	request, err := job.OptionsOf[Request](&c.Job)
+	if err != nil {
+		return err
 	}
-	select {
-	case w.turn <- struct{}{}:
-		defer func() { <-w.turn }()
-	case <-ctx.Done():
-		return context.Cause(ctx)
+	over, err := w.turn.Take(ctx)
+	if err != nil {
+		return err
 	}
+	defer over()
 	began := time.Now()
 	path := w.path(request.File)
 	if missing(path) {

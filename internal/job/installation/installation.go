@@ -50,7 +50,7 @@ const (
 type Worker struct {
 	options Options
 	log     *slog.Logger
-	turn    chan struct{} // holds one value while a model is installed
+	turn    job.Turn // of installations
 }
 
 // New returns a worker.
@@ -61,15 +61,15 @@ func New(o Options) *Worker {
 	if o.SavedEvery <= 0 {
 		o.SavedEvery = savedEvery
 	}
-	return &Worker{options: o, log: o.Scope.Component("job").Log(), turn: make(chan struct{}, 1)}
+	return &Worker{options: o, log: o.Scope.Component("job").Log(), turn: job.NewTurn()}
 }
 
 // Do installs the model of a job. It is a job.Work. A model that is in place is only checked. A job that is held back stops at once, and
 // what it has fetched stays.
 func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
-	var request Request
-	if err := json.Unmarshal(c.Job.Options, &request); err != nil {
-		return scout.Errorf(scout.CodeInternal, "the options of a job are damaged: %w", err)
+	request, err := job.OptionsOf[Request](&c.Job)
+	if err != nil {
+		return err
 	}
 	ctx, stop := context.WithCancelCause(ctx)
 	progress, over := &progress{worker: w, claimed: c}, make(chan struct{})
@@ -92,14 +92,13 @@ func (w *Worker) Do(ctx context.Context, c *job.Claimed) error {
 	return w.options.Store.Update(context.WithoutCancel(ctx), func(tx store.Tx) error { return c.Finish(tx, 0) })
 }
 
-// pull waits for its turn, and installs the model. Without turns an attempt that is ending would keep the next one from the model.
+// pull waits for its turn, and installs the model.
 func (w *Worker) pull(ctx context.Context, request Request, p *progress) (model.Pulled, error) {
-	select {
-	case w.turn <- struct{}{}:
-		defer func() { <-w.turn }()
-	case <-ctx.Done():
-		return model.Pulled{}, context.Cause(ctx)
+	over, err := w.turn.Take(ctx)
+	if err != nil {
+		return model.Pulled{}, err
 	}
+	defer over()
 	// Whatever ends the attempt, the pull itself was interrupted and has not failed.
 	pulling, cancel := context.WithCancelCause(context.WithoutCancel(ctx))
 	defer cancel(nil)

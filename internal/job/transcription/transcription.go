@@ -68,12 +68,7 @@ func (r *Request) Transcript(id recording.ID) store.Key {
 func (r *Request) translates() bool { return r.Task == store.TaskTranslate }
 
 // RequestOf returns what a job was asked for.
-func RequestOf(j *store.Job) (r Request, err error) {
-	if err := json.Unmarshal(j.Options, &r); err != nil {
-		return r, scout.Errorf(scout.CodeInternal, "the options of a job are damaged: %w", err)
-	}
-	return r, nil
-}
+func RequestOf(j *store.Job) (Request, error) { return job.OptionsOf[Request](j) }
 
 // Key names the work: a recording, a model and options.
 func (r *Request) Key(id recording.ID) (string, error) {
