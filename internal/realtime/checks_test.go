@@ -158,7 +158,7 @@ func (w *world) compareWords(r *reader) {
 // TestRandomOrders has clients send their messages in any order, while the engine answers when it likes. $SCOUT_REALTIME_ORDERS says how many.
 func TestRandomOrders(t *testing.T) {
 	t.Parallel()
-	orders := 60
+	orders := 40
 	if text := os.Getenv("SCOUT_REALTIME_ORDERS"); text != "" {
 		n, err := strconv.Atoi(text)
 		if err != nil {

@@ -202,7 +202,7 @@ func encoded(sound []float64, enc audio.Encoding) []byte {
 // TestFormatsOfSound sends the same words in each format, cut anywhere, and listens to what comes of it.
 func TestFormatsOfSound(t *testing.T) {
 	t.Parallel()
-	const words = 30
+	const words = 12
 	for _, c := range []struct {
 		format string
 		rate   int
