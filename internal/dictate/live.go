@@ -351,6 +351,7 @@ func (s *session) complete(ctx context.Context, final speech.LiveFinal, began ti
 	var told *event.SecondPass
 	if !pending && again != nil {
 		told = again.outcome()
+		s.d.noteSecond(again.err)
 	}
 	if pending {
 		first.SecondPass = &event.SecondPass{Outcome: event.SecondPending}

@@ -221,6 +221,7 @@ func (s *session) publish(ctx context.Context, p *second, first *scout.Transcrip
 			return nil
 		})
 	}
+	s.d.noteSecond(p.err) // whoever sees the last event and asks is told
 	took := time.Since(s.stoppedAt())
 	var told event.SecondPass // by the last attempt
 	s.out.end(func(tx store.Tx) ([]event.Event, error) {
@@ -279,7 +280,6 @@ func (s *session) secondOver(told *event.SecondPass, p *second, r *speech.Revisi
 	m.second.WithLabelValues(told.Outcome).Inc()
 	log := s.log.With(slog.String("outcome", told.Outcome), slog.String(observe.KeyModel, p.model), slog.Int("pieces", p.text.Pieces),
 		slog.Int("replaced", r.Replaced), slog.Int("kept", r.Kept), slog.Int64("stop_to_second_ms", took.Milliseconds()), slog.Int64("decoding_ms", p.text.Decoding.Milliseconds()))
-	s.d.noteSecond(p.err)
 	if told.Outcome == event.SecondFailed {
 		code := string(told.Error.Code)
 		m.secondErrors.WithLabelValues(code).Inc()
