@@ -87,7 +87,7 @@ export async function figures(house, print, { count = 10_000, seconds = 3 * 3600
     const file = join(folder, "long.flac");
     execFileSync("ffmpeg", ["-v", "error", "-stream_loop", "-1", "-i", house.given.clip, "-t", String(seconds), file]);
     const id = await kept(house, "long.flac", readFileSync(file));
-    const lines = Array.from({ length: Math.floor(seconds / 6) }, (_, i) => `Sentence ${i + 1} is about the ${nouns[i % 20]} and the ${nouns[(i * 7) % 20]}.`);
+    const lines = Array.from({ length: Math.floor(seconds / 6) }, (_, i) => `Sentence ${i + 1} tells of a ${nouns[i % 20]}.`);
     const text = textOf(lines);
     const scale = seconds / text.duration;
     for (const segment of text.segments) for (const one of [segment, ...segment.words]) [one.start, one.end] = [+(one.start * scale).toFixed(2), +(one.end * scale).toFixed(2)];

@@ -63,6 +63,7 @@ export async function pictures(house) {
   await page.goto(house.way.url + "/library?q=zebra");
   await page.getByText("Nothing found").waitFor();
   await snap(page, "library-nothing");
+  await page.route("**/api/v1/recordings?*deleted=true*", (route) => route.fulfill({ json: { data: [] } }));
   await page.goto(house.way.url + "/library?trash=1");
   await page.getByText(/trash is empty/).waitFor();
   await snap(page, "library-trash");
@@ -88,9 +89,9 @@ export async function pictures(house) {
   await page.close();
 
   const long = await kept(house, "Lecture.wav", readFileSync(house.given.clip));
-  await keep(house, long, textOf(Array.from({ length: 1500 }, (_, i) => `Sentence ${i + 1} of a lecture that goes on for a long time.`)));
+  await keep(house, long, textOf(Array.from({ length: 900 }, (_, i) => `Sentence ${i + 1} of a lecture that goes on for a long time.`)));
   page = await house.page(`/library/${long}`);
-  await page.locator("[data-line]").nth(1400).waitFor({ state: "attached" });
+  await page.locator("[data-line]").nth(800).waitFor({ state: "attached" });
   await snap(page, "library-long");
   await page.close();
 

@@ -252,6 +252,7 @@ async function tabs(house, { id }) {
 async function narrow(house) {
   const page = await house.page("/library");
   await page.setViewportSize({ width: 320, height: 640 });
+  await page.reload(); // rows that get other heights would move below the pointer
   await rows(page).filter({ hasText: "The harvest" }).click();
   await line(page, "Anna").waitFor();
   assert.equal(await page.getByRole("listbox").isVisible(), false);

@@ -40,6 +40,8 @@ export const filtersOf = (query: URLSearchParams): Filters => ({
 /** narrowed is true where not everything is shown. */
 export const narrowed = (f: Filters): boolean => !!(f.q || f.time || f.source || f.length || f.tag || f.trash);
 
+const midnights = new WeakMap<Recording, number>(); // before each recording: it is asked for with every page that is read
+
 export class Rows {
   all = $state.raw<Recording[]>([]);
   loading = $state(true);
@@ -53,7 +55,8 @@ export class Rows {
     const now = Date.now();
     let midnight = NaN;
     for (const one of this.all) {
-      const start = new Date(one.started_at).setHours(0, 0, 0, 0);
+      const start = midnights.get(one) ?? new Date(one.started_at).setHours(0, 0, 0, 0);
+      midnights.set(one, start);
       if (start !== midnight) items.push({ day: day(one.started_at, now) });
       midnight = start;
       items.push({ one });
