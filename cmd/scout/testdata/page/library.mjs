@@ -30,7 +30,7 @@ export function textOf(lines, { language = "en", doubt = {}, words = (line) => l
     const all = words(text).map((word) => {
       const from = at;
       at += 0.5;
-      return { word, start: +from.toFixed(2), end: +(at - 0.1).toFixed(2), logprob: Math.log(doubt[word] ?? 0.98) };
+      return { word, start: +from.toFixed(2), end: +(at - 0.1).toFixed(2), logprob: +Math.log(doubt[word] ?? 0.98).toFixed(4) };
     });
     at += 0.3;
     return { start: +start.toFixed(2), end: +(at - 0.3).toFixed(2), text, words: all };
