@@ -76,7 +76,7 @@ export async function open(given) {
     async accessible(page, what) {
       house.axe ??= readFileSync(given.axe, "utf8");
       // A colour that is still changing, for example to that of another theme, has no contrast of its own.
-      await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity).map((a) => a.finished)));
+      await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a.effect?.getComputedTiming().endTime !== Infinity).map((a) => a.finished)).then(() => undefined));
       await page.evaluate(house.axe); // past the policy of the page, as no page can
       const { violations } = await page.evaluate(() => window.axe.run(document, { resultTypes: ["violations"] }));
       const serious = violations.filter((v) => ["serious", "critical"].includes(v.impact));
