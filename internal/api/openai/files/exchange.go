@@ -165,6 +165,8 @@ func (x *exchange) begin(ctx context.Context) *work {
 		x.service.early.leave()
 		return nil
 	}
+	// net/http reads the rest of such a body when it has stopped watching the connection, and panics where it then waits for the next request.
+	x.writer.Header().Set("Connection", "close")
 	ctx, stop := context.WithCancelCause(ctx)
 	x.early = true
 	w := &work{stop: stop, done: make(chan struct{})}
