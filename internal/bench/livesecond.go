@@ -98,8 +98,10 @@ func (r *LiveReport) secondFigures(add func(Figure)) {
 		case Group2s, Group10s, Group60s:
 			inserted, passes = inserted+s.Inserted, passes+s.StopToInsert.Count
 		}
-		f := Figure{ID: "stop_to_second_" + slug(g.Name), Name: "stop to accurate text, " + g.Name + ", p95", Unit: UnitMS, Value: s.StopToSecond.P95, Bound: late,
-			Detail: fmt.Sprintf("n %d of %d, p50 %.0f, longest %.0f ms; tail p50 %.1f s", s.StopToSecond.Count, s.StopToInsert.Count, s.StopToSecond.P50, s.StopToSecond.Max, g.Tail.P50/1000)}
+		f := Figure{
+			ID: "stop_to_second_" + slug(g.Name), Name: "stop to accurate text, " + g.Name + ", p95", Unit: UnitMS, Value: s.StopToSecond.P95, Bound: late,
+			Detail: fmt.Sprintf("n %d of %d, p50 %.0f, longest %.0f ms; tail p50 %.1f s", s.StopToSecond.Count, s.StopToInsert.Count, s.StopToSecond.P50, s.StopToSecond.Max, g.Tail.P50/1000),
+		}
 		if g.Name == GroupLong {
 			f.Name, f.Value = "stop to accurate text, "+g.Name+", longest", s.StopToSecond.Max
 		}
@@ -107,14 +109,18 @@ func (r *LiveReport) secondFigures(add func(Figure)) {
 			add(f)
 		}
 		if s.Words != nil && s.Single != nil {
-			add(Figure{ID: "second_points", Name: "WER of the second version minus single pass of the accurate model", Unit: UnitPoints, Value: 100 * (s.Words.WER - s.Single.WER), Bound: 0.5,
-				Detail: fmt.Sprintf("%.2f %% and %.2f %% of %d words", 100*s.Words.WER, 100*s.Single.WER, s.Words.Words.Reference)})
+			add(Figure{
+				ID: "second_points", Name: "WER of the second version minus single pass of the accurate model", Unit: UnitPoints, Value: 100 * (s.Words.WER - s.Single.WER), Bound: 0.5,
+				Detail: fmt.Sprintf("%.2f %% and %.2f %% of %d words", 100*s.Words.WER, 100*s.Single.WER, s.Words.Words.Reference),
+			})
 		}
 	}
 	if passes > 0 {
 		const least = 80
-		add(Figure{ID: "inserted_accurate", Name: "dictations of 2 to 60 s that insert the accurate text", Unit: UnitShare, Value: 100 * float64(inserted) / float64(passes), Bound: least, AtLeast: true,
-			Detail: fmt.Sprintf("%d of %d, %s after the event final at most", inserted, passes, InsertWait)})
+		add(Figure{
+			ID: "inserted_accurate", Name: "dictations of 2 to 60 s that insert the accurate text", Unit: UnitShare, Value: 100 * float64(inserted) / float64(passes), Bound: least, AtLeast: true,
+			Detail: fmt.Sprintf("%d of %d, %s after the event final at most", inserted, passes, InsertWait),
+		})
 	}
 }
 

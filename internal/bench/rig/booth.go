@@ -87,9 +87,9 @@ func (b *Booth) Open(ctx context.Context) (err error) {
 	b.env = slices.DeleteFunc(os.Environ(), func(e string) bool {
 		return strings.HasPrefix(e, "PULSE_") || strings.HasPrefix(e, "SCOUT_") && !strings.HasPrefix(e, "SCOUT_TEST")
 	})
-	b.env = append(b.env, "SCOUT_DATA="+b.dir, "SCOUT_MODELS="+b.Models, "SCOUT_CONFIG="+filepath.Join(b.dir, "settings.toml"))
-	// The command waits for the second pass, however late it is: what would have been inserted follows from when it came.
-	b.env = append(b.env, "SCOUT_INSERT__WAIT="+secondWithin.String())
+	b.env = append(b.env, "SCOUT_DATA="+b.dir, "SCOUT_MODELS="+b.Models, "SCOUT_CONFIG="+filepath.Join(b.dir, "settings.toml"),
+		// The command waits for the second pass, however late it is: what would have been inserted follows from when it came.
+		"SCOUT_INSERT__WAIT="+secondWithin.String())
 	if b.OnePass {
 		b.env = append(b.env, "SCOUT_DICTATION__SECOND_PASS=off")
 	}

@@ -99,7 +99,7 @@ func (m *Model) use(ctx context.Context, quietly bool) (loaded *process.Process,
 	if s == nil {
 		s = &start{began: time.Now(), quietly: quietly, done: make(chan struct{})}
 		m.starting = s
-		p.wait.Go(func() { m.start(s) })
+		p.wait.Go(func() { m.start(s) }) //nolint:contextcheck // the start goes on for others when the first that waits for it gives up
 	}
 	p.mu.Unlock()
 	limit := time.NewTimer(time.Until(s.began.Add(2*m.spec.LoadTimeout + startGrace))) // it may wait for another model first

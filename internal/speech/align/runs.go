@@ -291,7 +291,7 @@ func fit(out []scout.Word, from int, other []scout.Word, began bool) {
 	switch begins := from == 0 || endsSentence(out[:from]); {
 	case begins && unicode.IsLower(letter):
 		first.Text = string(unicode.ToUpper(letter)) + first.Text[size:]
-	case !begins && began && unicode.IsUpper(letter) && !alwaysCapital(first.Text) && !(len(other) > 0 && capital(other[0].Text)):
+	case !begins && began && unicode.IsUpper(letter) && !alwaysCapital(first.Text) && (len(other) == 0 || !capital(other[0].Text)):
 		first.Text = string(unicode.ToLower(letter)) + first.Text[size:]
 	}
 }
