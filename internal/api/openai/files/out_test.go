@@ -26,8 +26,8 @@ func TestAStreamWithoutNews(t *testing.T) {
 			t.Error("the headers came too early: an error would be no answer of its own any more")
 		}
 		time.Sleep(2 * time.Second)
-		if !e.begun() || w.Header().Get("Content-Type") != "text/event-stream" || comments() != 0 {
-			t.Errorf("headers %v, %d comments", w.Header(), comments())
+		if !e.begun() || w.Header().Get("Content-Type") != "text/event-stream" {
+			t.Errorf("headers %v", w.Header())
 		}
 		for minute := range 2 {
 			time.Sleep(time.Minute)
