@@ -243,8 +243,7 @@ async function tabs(house, { id }) {
   await sends.getByRole("region", { name: "Uploads" }).getByText("done", { exact: true }).waitFor();
   await dictates.waitForFunction(() => document.querySelector(".column")?.innerText.trim().length > 10);
   await dictates.locator(".record").press("Space");
-  await dictates.getByRole("button", { name: "Copy" }).waitFor();
-  await rows(sends).filter({ hasText: /country/i }).first().waitFor();
+  await dictates.waitForFunction(() => !/Listening/.test(document.querySelector(".says")?.textContent ?? ""));
   for (const page of [sends, plays, dictates]) await page.close();
 }
 
