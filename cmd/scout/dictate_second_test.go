@@ -3,6 +3,7 @@
 package main
 
 import (
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
@@ -72,18 +73,16 @@ func TestADictationSurvivesItsSecondPass(t *testing.T) {
 	ended := make(chan outcome, 1)
 	go func() { ended <- p.end() }()
 	var got outcome
-	fast, kills := 0, 0
+	calls, kills := h.caller(), 0
 	for over := false; !over; {
 		select {
 		case got = <-ended:
 			over = true
-		case <-time.After(20 * time.Millisecond): // nothing announces a process
-			for _, process := range h.status().Processes {
-				switch {
-				case process.Name != "scout-engine" || process.PID == fast:
-				case fast == 0:
-					fast = process.PID // it is loaded first
-				case syscall.Kill(process.PID, syscall.SIGKILL) == nil:
+		case <-time.After(5 * time.Millisecond): // nothing announces a process
+			var status v1.Status
+			calls.call(http.MethodGet, "/status", nil, &status)
+			for _, process := range status.Processes {
+				if process.Model == "whisper-base" && syscall.Kill(process.PID, syscall.SIGKILL) == nil {
 					kills++
 				}
 			}

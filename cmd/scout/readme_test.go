@@ -65,7 +65,7 @@ func TestExamplesOfTheReadme(t *testing.T) {
 	folder := t.TempDir()
 	makeExampleFiles(t, folder)
 	b.mic.PlayFile(filepath.Join(folder, "..", "speech.wav"))
-	env := slices.Concat(b.env, []string{"PATH=" + programs + ":" + os.Getenv("PATH"), "SCOUT_MODELS=" + models})
+	env := slices.Concat(b.env, []string{"PATH=" + programs + ":" + os.Getenv("PATH"), "SCOUT_MODELS=" + models, "SCOUT_HTTP__ADDR=127.0.0.1:0"})
 	for _, line := range readme(t) {
 		if strings.HasPrefix(line, "make ") {
 			target := strings.Fields(line)[1]

@@ -297,7 +297,8 @@ func newTLSTrustCommand(a *app) *cobra.Command {
 Fedora, Arch, openSUSE) and of the user's browsers (Chromium, Chrome, Firefox).
 It prints every command, then asks, then runs them; what needs the administrator
 is run with sudo. scout tls says what the CA can sign for. An older CA of the
-same data folder goes once the new one is there. scout tls untrust takes it back.
+same data folder goes once the new one is there. scout tls untrust takes it
+back.
 
 Node and Java have authorities of their own: NODE_EXTRA_CA_CERTS is for Node.`,
 		Example: `  scout tls trust --dry-run

@@ -87,7 +87,9 @@ func (d *daemon) allProcesses() []v1.Process {
 	all := []v1.Process{d.processes.of("scout", os.Getpid())}
 	for _, m := range d.engines.Open() {
 		if m.Running {
-			all = append(all, d.processes.of("scout-engine", m.PID))
+			engine := d.processes.of("scout-engine", m.PID)
+			engine.Model = m.ID
+			all = append(all, engine)
 		}
 	}
 	if holder, held := recording.Holder(d.recorder.Folder().Dir()); held && holder.PID > 0 {

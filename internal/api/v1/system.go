@@ -106,6 +106,7 @@ type Process struct {
 	Name     string `json:"name"`
 	PID      int    `json:"pid"`
 	RSSBytes uint64 `json:"rss_bytes,omitempty"`
+	Model    string `json:"model,omitempty" doc:"Of an engine: the model that it has loaded"`
 	// CPUPercent is nil where it is not known yet.
 	CPUPercent *float64 `json:"cpu_percent,omitempty" doc:"Of one processor, since the last time somebody asked and at least for a second; of the whole life of the process at first"`
 	// ControlGroups and OwnSession are those of the recorder.
