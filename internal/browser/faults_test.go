@@ -240,7 +240,7 @@ func TestWhatAClientHasLostIsAGap(t *testing.T) {
 // A session whose client does not come back ends with what came.
 func TestAClientThatDoesNotComeBack(t *testing.T) {
 	t.Parallel()
-	s := newStudio(t, func(s *studio) { s.options.Resume = 50 * time.Millisecond })
+	s := newStudio(t, func(s *studio) { s.options.Resume = time.Second })
 	for _, frames := range []int{5 * wordFrames, 0} {
 		c := s.start(order(rate))
 		s.write(c, 0, frames)
