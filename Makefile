@@ -89,7 +89,7 @@ run: setup ## transcribe the clip in testdata/, and start the service in the bac
 .PHONY: test
 test: setup ## go vet, and all tests with the race detector
 	@scripts/setup.sh tests
-	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=all -timeout 9m $(LONGEST:%=./%) ./...
+	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=all -timeout 12m $(LONGEST:%=./%) ./...
 
 .PHONY: lint
 lint: ## run the pinned golangci-lint

@@ -36,9 +36,9 @@ func newVoteCommand(a *app) *cobra.Command {
 		Use:   "vote DIR",
 		Short: "Learn when words of the fast model are better than those of the accurate one",
 		Long: `Transcribes a folder of speech, as scout-bench transcribe does, with the
-accurate and the fast model. It learns when the words of the fast model should stand
-where the two differ, and measures the text with them (docs/adr/0112): error
-rates without and with the vote, with the 95 % interval of the difference
+accurate and the fast model. It learns when the words of the fast model should
+stand where the two differ, and measures the text with them (docs/adr/0112):
+error rates without and with the vote, with the 95 % interval of the difference
 (paired by clip), of short and of long clips. "cross-validated" is the rate with
 rules that were learned without the clip, in ten folds; "best choice" is what no
 rule can beat. Word errors count after OpenAI's normaliser, unless --normaliser
