@@ -2,6 +2,7 @@ package pool
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -53,6 +54,8 @@ type Model struct {
 type start struct {
 	began   time.Time
 	quietly bool   // nobody waits for it
+	life    context.Context
+	giveUp  context.CancelCauseFunc // ends life, and the start with it
 	free    func() // lets the next model be loaded; nil before it is this one's turn
 	done    chan struct{}
 	process *process.Process
@@ -70,12 +73,26 @@ func (m *Model) Use(ctx context.Context) (loaded *process.Process, release func(
 	return m.use(ctx, false)
 }
 
-// UseQuietly is Use for whoever nobody waits for: a start that it begins loads the model at the lowest priority of the system.
+// UseQuietly is Use for whoever nobody waits for: a start that it begins loads the model at the lowest priority of the system. Such a
+// start is given up when Use needs a model, this one or another, and is begun again after that.
 func (m *Model) UseQuietly(ctx context.Context) (loaded *process.Process, release func(), err error) {
 	return m.use(ctx, true)
 }
 
 func (m *Model) use(ctx context.Context, quietly bool) (loaded *process.Process, release func(), err error) {
+	for {
+		loaded, release, err = m.useOnce(ctx, quietly)
+		if !errors.Is(err, errGaveWay) {
+			return loaded, release, err
+		}
+	}
+}
+
+// errGaveWay is the error of a quiet start that was given up for one that somebody waits for.
+var errGaveWay = errors.New("the start gave way to one that somebody waits for")
+
+// useOnce is use that fails with errGaveWay if the start that it waits for gave way.
+func (m *Model) useOnce(ctx context.Context, quietly bool) (loaded *process.Process, release func(), err error) {
 	p := m.pool
 	p.mu.Lock()
 	if p.closed || m.closed {
@@ -96,8 +113,12 @@ func (m *Model) use(ctx context.Context, quietly bool) (loaded *process.Process,
 		return c, sync.OnceFunc(m.release), nil
 	}
 	s := m.starting
+	if !quietly && (s == nil || s.quietly) {
+		p.hurry()
+	}
 	if s == nil {
 		s = &start{began: time.Now(), quietly: quietly, done: make(chan struct{})}
+		s.life, s.giveUp = context.WithCancelCause(m.life)
 		m.starting = s
 		p.wait.Go(func() { m.start(s) }) //nolint:contextcheck // the start goes on for others when the first that waits for it gives up
 	}
@@ -162,6 +183,8 @@ func (m *Model) start(s *start) {
 		return err
 	})
 	over()
+	gaveWay := err != nil && errors.Is(context.Cause(s.life), errGaveWay)
+	s.giveUp(nil)
 	p.mu.Lock()
 	late := m.starting != s || p.closed || m.closed // given up in the meantime
 	if m.starting == s {
@@ -172,6 +195,8 @@ func (m *Model) start(s *start) {
 		err = ErrClosed
 	case err == nil && late:
 		err = m.startTimeout(s)
+	case gaveWay:
+		err = errGaveWay
 	case err != nil:
 		m.lastErr = err
 	default:
@@ -202,6 +227,9 @@ func (m *Model) start(s *start) {
 // report records the outcome of a start.
 func (m *Model) report(s *start, loaded *process.Process) {
 	p, took := m.pool, time.Since(s.began)
+	if errors.Is(s.err, errGaveWay) {
+		return
+	}
 	if s.err != nil {
 		code := string(scout.CodeOf(s.err))
 		p.metrics.startFailures.WithLabelValues(code).Inc()
@@ -219,7 +247,7 @@ func (m *Model) report(s *start, loaded *process.Process) {
 // load starts the process, one model of the pool at a time, once there is memory for it.
 func (m *Model) load(s *start) (*process.Process, error) {
 	p := m.pool
-	ctx, cancel := context.WithTimeoutCause(m.life, m.spec.LoadTimeout,
+	ctx, cancel := context.WithTimeoutCause(s.life, m.spec.LoadTimeout,
 		scout.Errorf(scout.CodeEngineLoadTimeout, "other models were loading or held the memory for %s", m.spec.LoadTimeout))
 	defer cancel()
 	select {
@@ -242,7 +270,7 @@ func (m *Model) load(s *start) (*process.Process, error) {
 	}
 	options := m.spec.Options
 	options.Background = s.quietly
-	return process.Start(m.life, p.scope, options)
+	return process.Start(s.life, p.scope, options)
 }
 
 // GoroutineStart is the name of the goroutine that starts a process, for process.Options.Fault.

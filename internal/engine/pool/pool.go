@@ -74,6 +74,16 @@ func (p *Pool) tell() {
 	p.changed = make(chan struct{})
 }
 
+// hurry gives up the starts that nobody waits for, so that they do not hold up one that somebody waits for: a process cannot raise its
+// own priority again. The caller holds the lock.
+func (p *Pool) hurry() {
+	for m := range p.models {
+		if s := m.starting; s != nil && s.quietly {
+			s.giveUp(errGaveWay)
+		}
+	}
+}
+
 // makeRoom unloads models, the one idle longest first, until m fits into the budget. If all are in use, it waits for
 // one to become idle.
 func (p *Pool) makeRoom(ctx context.Context, m *Model) error {

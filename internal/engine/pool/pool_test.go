@@ -25,7 +25,7 @@ import (
 func TestMain(m *testing.M) {
 	enginetest.Main(m, func(*os.File) server.Options {
 		return server.Options{Open: func(ctx context.Context, load wire.Load) (server.Backend, error) {
-			if load.ModelID == neverLoads {
+			if load.ModelID == neverLoads || load.ModelID == neverLoadsQuietly && load.Background {
 				<-ctx.Done()
 			}
 			return backend{load}, ctx.Err()
@@ -35,6 +35,9 @@ func TestMain(m *testing.M) {
 
 // neverLoads is the id of a model that loads until its process is killed.
 const neverLoads = "never-loads"
+
+// neverLoadsQuietly is the id of a model that loads only where somebody waits for it.
+const neverLoadsQuietly = "never-loads-quietly"
 
 type backend struct{ load wire.Load }
 
@@ -357,5 +360,53 @@ func TestUnloadIdlest(t *testing.T) {
 	}
 	if p.UnloadIdlest() {
 		t.Error("a model in use was unloaded")
+	}
+}
+
+// TestAQuietStartGivesWay checks that a start that nobody waits for holds up none that somebody waits for, and goes on after it.
+func TestAQuietStartGivesWay(t *testing.T) {
+	t.Parallel()
+	for name, same := range map[string]bool{"to the same model": true, "to another model": false} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			p := newPool(t, 0)
+			endless := spec(neverLoadsQuietly)
+			endless.LoadTimeout = time.Hour
+			quiet, other := p.Add(endless), p.Add(spec("other"))
+			ctx, leave := context.WithCancelCause(t.Context())
+			waits := make(chan error, 1)
+			go func() {
+				_, release, err := quiet.UseQuietly(ctx)
+				if err == nil {
+					release()
+				}
+				waits <- err
+			}()
+			for quiet.State().Loading.IsZero() {
+				time.Sleep(time.Millisecond)
+			}
+			if same {
+				_, release := use(t, quiet)
+				release()
+				if err := <-waits; err != nil {
+					t.Errorf("whoever waited for the quiet start: %v", err)
+				}
+				leave(nil)
+				return
+			}
+			_, release := use(t, other)
+			release()
+			for quiet.State().Loading.IsZero() { // it begins again
+				time.Sleep(time.Millisecond)
+			}
+			if err := quiet.State().LastError; err != nil {
+				t.Errorf("last error %v", err)
+			}
+			left := errors.New("left")
+			leave(left)
+			if err := <-waits; !errors.Is(err, left) {
+				t.Error(err)
+			}
+		})
 	}
 }
