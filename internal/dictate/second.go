@@ -98,7 +98,10 @@ func (p *second) run(ctx context.Context, asked, fast string, o speech.SecondOpt
 		return err
 	}
 	p.attach(hears)
-	if err := accurate.LoadQuietly(ctx); err != nil {
+	switch err := accurate.LoadQuietly(ctx); {
+	case scout.CodeOf(err) == scout.CodeEngineLoadTimeout:
+		return scout.Errorf(scout.CodeTooSlow, "load the model for a second pass: %s", scout.Plain(err))
+	case err != nil:
 		return err
 	}
 	p.text, err = hears.Run(ctx)

@@ -134,6 +134,13 @@ func TestWithoutASecondPass(t *testing.T) {
 				return a, err
 			}
 		}, event.SecondFailed, scout.CodeModelCorrupt, "is damaged"},
+		"loading takes too long beside others": {func(s *studio) {
+			s.accurate = func() (dictate.Accurate, error) {
+				a, err := (&better{}).lend()
+				a.LoadQuietly = func(context.Context) error { return scout.Errorf(scout.CodeEngineLoadTimeout, "not ready within 60 s") }
+				return a, err
+			}
+		}, event.SecondFailed, scout.CodeTooSlow, ""},
 		"it fails at each piece": {func(s *studio) {
 			s.accurate = (&better{fault: func(context.Context) error { return damaged }}).lend
 		}, event.SecondFailed, scout.CodeModelCorrupt, "is damaged"},

@@ -186,15 +186,19 @@ func New(scope observe.Scope, o Options) *Engine {
 }
 
 // Load starts the process if none runs and returns the properties of the model.
-func (e *Engine) Load(ctx context.Context) (Facts, error) { return e.load(ctx, e.model.Use) }
+func (e *Engine) Load(ctx context.Context) (Facts, error) {
+	return e.load(ctx, e.model.Use, func(error) bool { return false })
+}
 
-// LoadQuietly is Load for whoever nobody waits for: the model is loaded at the lowest priority of the system.
+// LoadQuietly is Load for whoever nobody waits for: the model is loaded at the lowest priority of the system. If that takes too long,
+// with scout.CodeEngineLoadTimeout, the machine is busy and the engine is not ill.
 func (e *Engine) LoadQuietly(ctx context.Context) error {
-	_, err := e.load(ctx, e.model.UseQuietly)
+	_, err := e.load(ctx, e.model.UseQuietly, func(err error) bool { return scout.CodeOf(err) == scout.CodeEngineLoadTimeout })
 	return err
 }
 
-func (e *Engine) load(ctx context.Context, use func(context.Context) (*process.Process, func(), error)) (Facts, error) {
+// load starts the process by use. Errors for which spared is true are not told to Options.Failed.
+func (e *Engine) load(ctx context.Context, use func(context.Context) (*process.Process, func(), error), spared func(error) bool) (Facts, error) {
 	ctx, leave, err := e.enter(ctx)
 	if err != nil {
 		return Facts{}, err
@@ -202,7 +206,7 @@ func (e *Engine) load(ctx context.Context, use func(context.Context) (*process.P
 	defer leave()
 	p, release, err := use(ctx)
 	if err != nil {
-		if e.options.Failed != nil && scout.ClassOf(err) != scout.Cancelled {
+		if e.options.Failed != nil && scout.ClassOf(err) != scout.Cancelled && !spared(err) {
 			e.options.Failed()
 		}
 		return Facts{}, err

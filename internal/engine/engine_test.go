@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
 	"github.com/scout-speech/scout/internal/engine/enginetest"
+	"github.com/scout-speech/scout/internal/engine/pool"
 	"github.com/scout-speech/scout/internal/engine/schedule"
 	"github.com/scout-speech/scout/internal/engine/server"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -446,5 +447,32 @@ func TestKilledAtRandom(t *testing.T) {
 	}
 	if e.State().Starts < 2 {
 		t.Error("the process was never killed: the test proves nothing")
+	}
+}
+
+// TestAQuietLoadThatTakesTooLong checks that a load that nobody waits for makes no engine ill, unlike one that somebody waits for.
+func TestAQuietLoadThatTakesTooLong(t *testing.T) {
+	t.Parallel()
+	failed := 0
+	e := newFaulty(t, func(o *engine.Options) {
+		o.Failed = func() { failed++ }
+		o.Fault = func(goroutine string) error {
+			if goroutine != pool.GoroutineStart {
+				return nil
+			}
+			return scout.Errorf(scout.CodeEngineLoadTimeout, "not ready in time")
+		}
+	})
+	if err := e.LoadQuietly(t.Context()); scout.CodeOf(err) != scout.CodeEngineLoadTimeout {
+		t.Error(err)
+	}
+	if got := e.Health(); got.Status == health.Unhealthy || failed != 0 {
+		t.Errorf("after a quiet load: health %+v, told %d times", got, failed)
+	}
+	if _, err := e.Load(t.Context()); scout.CodeOf(err) != scout.CodeEngineLoadTimeout {
+		t.Error(err)
+	}
+	if got := e.Health(); got.Status != health.Unhealthy || failed != 1 {
+		t.Errorf("after a load: health %+v, told %d times", got, failed)
 	}
 }

@@ -197,6 +197,7 @@ func (m *Model) start(s *start) {
 		err = m.startTimeout(s)
 	case gaveWay:
 		err = errGaveWay
+	case s.quietly && scout.CodeOf(err) == scout.CodeEngineLoadTimeout: // at the lowest priority that says how busy the machine is
 	case err != nil:
 		m.lastErr = err
 	default:
@@ -348,7 +349,7 @@ type State struct {
 	// Loading is when the start of a process began, zero if none is starting.
 	Loading time.Time
 	Starts  int
-	// LastError is why the last start failed, nil if it did not.
+	// LastError is why the last start failed, nil if it did not. One at the lowest priority that took too long does not count.
 	LastError error
 }
 
