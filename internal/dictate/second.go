@@ -227,16 +227,23 @@ func (s *session) publish(ctx context.Context, p *second, first *scout.Transcrip
 	s.d.noteSecond(p.err) // whoever sees the last event and asks is told
 	took := time.Since(s.stoppedAt())
 	var told event.SecondPass // by the last attempt
+	var refused error         // why the better text can never be stored
 	s.out.end(func(tx store.Tx) ([]event.Event, error) {
 		told = event.SecondPass{Outcome: event.SecondSame, Model: p.model}
 		var events []event.Event
 		switch {
 		case p.err != nil:
 			told = *p.outcome()
+		case refused != nil:
+			told.Outcome, told.Error = event.SecondFailed, event.ProblemOf(refused)
 		case !revised.Changed:
 		default:
 			version, edited, err := replace(tx, store.MainKey(string(s.id)), text)
 			if err != nil {
+				if scout.ClassOf(err) == scout.Permanent && scout.CodeOf(err) != scout.CodeConflict {
+					refused = err // the next attempt, in a transaction that this text has not touched, ends the session without it
+					s.d.noteSecond(err)
+				}
 				return nil, err
 			}
 			if told.Outcome = event.SecondEdited; !edited {

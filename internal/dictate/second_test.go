@@ -1,6 +1,7 @@
 package dictate_test
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"os"
@@ -29,6 +30,7 @@ type better struct {
 	speechtest.Model
 	fault func(ctx context.Context) error // nil for none
 	same  bool                            // it writes that word as the other model does
+	word  string                          // what it writes in its place; empty for betterWord
 }
 
 // betterWord is what it writes in the place of the word with number 3.
@@ -47,7 +49,7 @@ func (b *better) Transcribe(ctx context.Context, request engine.Request) (*scout
 	for i := range h.Words {
 		sure := -0.01
 		if h.Words[i].LogProb = &sure; h.Words[i].Text == speechtest.Word(3) && !b.same {
-			h.Words[i].Text = betterWord
+			h.Words[i].Text = cmp.Or(b.word, betterWord)
 		}
 	}
 	return h, nil
@@ -144,6 +146,9 @@ func TestWithoutASecondPass(t *testing.T) {
 		"it fails at each piece": {func(s *studio) {
 			s.accurate = (&better{fault: func(context.Context) error { return damaged }}).lend
 		}, event.SecondFailed, scout.CodeModelCorrupt, "is damaged"},
+		"its text can never be stored": {func(s *studio) {
+			s.accurate = (&better{word: "thi\x00rd"}).lend
+		}, event.SecondFailed, scout.CodeInvalidArgument, "text of a segment"},
 		"it panics": {func(s *studio) {
 			s.accurate = (&better{fault: func(context.Context) error { panic("index out of range") }}).lend
 		}, event.SecondFailed, scout.CodeInternal, "index out of range"},
