@@ -328,7 +328,7 @@ func (d *daemon) startRecorder(ctx context.Context) error {
 	}
 	d.components.run("history", d.history.Run)
 	d.components.run("record", d.recorder.Run)
-	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folders, Keep: d.keep, Purged: d.exports.Purged, Scope: d.options.Scope})
+	d.sweeper = retention.New(retention.Options{Store: d.store, Folder: folders, Keep: d.keep, Purged: d.exports.Purged, Conclude: d.dictations.Conclude, Scope: d.options.Scope})
 	d.components.run("retention", d.sweeper.Run)
 	d.components.run("uploads", d.uploads.Run)
 	d.components.run("imports", d.imports.Run)

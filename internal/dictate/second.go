@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/observe"
+	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/speech"
 	"github.com/scout-speech/scout/internal/store"
 )
@@ -262,6 +263,25 @@ func (s *session) publish(ctx context.Context, p *second, first *scout.Transcrip
 	}
 	return nil
 }
+
+// Conclude ends the second pass over a dictation whose text is there, because something of it is to be removed, and waits until that
+// dictation is over, for a short time at most. It leaves one alone whose text is not there yet.
+func (d *Dictations) Conclude(ctx context.Context, id recording.ID) {
+	s := d.find(id)
+	if s == nil || id == "" || !s.isConcluded() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, concludeWithin)
+	defer cancel()
+	s.again().abandon(errRemoved)
+	s.out.wait(ctx)
+}
+
+// concludeWithin is how long Conclude waits: an answer of the store, with time to spare.
+const concludeWithin = 5 * time.Second
+
+// errRemoved is why there is no second version of a text that is to be removed.
+var errRemoved = scout.Errorf(scout.CodeCancelled, "the text is to be removed")
 
 // errSecondLate is why there is no second version of a dictation whose second pass took too long.
 var errSecondLate = scout.Errorf(scout.CodeTooSlow, "the second pass was not complete %s after the stop", secondWithin)

@@ -204,6 +204,12 @@ func TestASecondPassGivesWay(t *testing.T) {
 		"to the end of the process": {func(s *studio, _ recording.ID, _ func()) { s.again() }, "", store.KindFirst},
 		"to a busy machine":         {func(s *studio, _ recording.ID, _ func()) { s.level.Store(1); s.TellDegradation() }, event.SecondFailed, store.KindFirst},
 		"to whoever throws it away": {func(s *studio, id recording.ID, _ func()) { s.Discarded(id) }, event.SecondFailed, store.KindFirst},
+		"to a purge": {func(s *studio, id recording.ID, _ func()) {
+			s.Conclude(s.Context(), id)
+			if open, err := s.store.LiveSessions(s.Context()); err != nil || len(open) > 0 {
+				s.Errorf("still open: %+v, %v", open, err)
+			}
+		}, event.SecondFailed, store.KindFirst},
 		"not to a cancel that is late": {func(s *studio, id recording.ID, goOn func()) {
 			if _, err := s.Cancel(s.Context(), id); scout.CodeOf(err) != scout.CodeNotFound {
 				s.Errorf("a dictation with a text was cancelled: %v", err)
@@ -233,6 +239,22 @@ func TestASecondPassGivesWay(t *testing.T) {
 				t.Errorf("the text is %v of kind %q, %v", text.Text(), text.Kind, err)
 			}
 		})
+	}
+}
+
+// A dictation whose text is not there yet goes on when somebody wants to remove it: the purge is refused.
+func TestConcludeLeavesADictationAlone(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	s.accurate = (&better{}).lend
+	s.model.sure = -1
+	id := s.start()
+	s.until(id, is(event.Listening))
+	s.Conclude(s.Context(), id)
+	s.say(secondWords)
+	s.stop(id)
+	if all := s.until(id, is(event.Done)); len(ofType(all, event.Revised)) != 1 {
+		t.Errorf("events %+v", all)
 	}
 }
 

@@ -49,7 +49,10 @@ type Options struct {
 	Keep func() store.Retention
 	// Purged, if it is not nil, is called with recordings of which something was removed for good, so that no copy of it stays elsewhere.
 	Purged func(recordings ...string)
-	Scope  observe.Scope
+	// Conclude, if it is not nil, ends what is still done for a dictation whose text is there, before something of it is purged. It
+	// leaves one alone whose text is not there.
+	Conclude func(ctx context.Context, id recording.ID)
+	Scope    observe.Scope
 }
 
 // Sweeper removes what was kept long enough. Its methods may be called from any goroutine.
@@ -58,6 +61,7 @@ type Sweeper struct {
 	folder  Folder
 	keep    func() store.Retention
 	purged  func(recordings ...string)
+	ending  func(ctx context.Context, id recording.ID)
 	log     *slog.Logger
 	metrics *metrics
 
@@ -75,7 +79,10 @@ func New(o Options) *Sweeper {
 	if o.Purged == nil {
 		o.Purged = func(...string) {}
 	}
-	return &Sweeper{store: o.Store, folder: o.Folder, keep: o.Keep, purged: o.Purged, log: scope.Log(), metrics: newMetrics(scope), hurry: make(chan struct{}, 1)}
+	if o.Conclude == nil {
+		o.Conclude = func(context.Context, recording.ID) {}
+	}
+	return &Sweeper{store: o.Store, folder: o.Folder, keep: o.Keep, purged: o.Purged, ending: o.Conclude, log: scope.Log(), metrics: newMetrics(scope), hurry: make(chan struct{}, 1)}
 }
 
 // Run sweeps soon after the start and then every hour, until ctx ends. What could not be removed is logged and told by the health
@@ -293,6 +300,7 @@ func (s *Sweeper) finishPurges(ctx context.Context, swept *Swept) error {
 // An unknown recording gives scout.CodeRecordingNotFound, one that is being recorded, decoded live, or open in a program
 // scout.CodeRecordingInUse. After other errors it is gone for all readers, or will be with the next sweep.
 func (s *Sweeper) Purge(ctx context.Context, id string) error {
+	s.ending(ctx, recording.ID(id))
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
 	if err := s.idle(ctx, id); err != nil {
@@ -337,6 +345,7 @@ func (s *Sweeper) purge(ctx context.Context, id string, swept *Swept) error {
 //
 // An unknown text gives scout.CodeNotFound, and a text of a live session that continues gives scout.CodeRecordingInUse.
 func (s *Sweeper) PurgeText(ctx context.Context, key store.Key) error {
+	s.ending(ctx, recording.ID(key.Recording))
 	s.sweeping.Lock()
 	defer s.sweeping.Unlock()
 	if err := s.idle(ctx, key.Recording); err != nil {
@@ -361,7 +370,7 @@ func (s *Sweeper) idle(ctx context.Context, id string) error {
 	}
 	for _, session := range open {
 		if store.LiveRecording(session.Name) == id {
-			return scout.Errorf(scout.CodeRecordingInUse, "purge %s: its dictation goes on", id).WithHint("stop it first: scout stop")
+			return scout.Errorf(scout.CodeRecordingInUse, "purge %s: its dictation goes on", id).WithHint("stop it first (scout stop), and wait for its text")
 		}
 	}
 	return nil
