@@ -24,7 +24,7 @@ func (d *daemon) startEngines(context.Context) error {
 	d.engines = recognize.NewEngines(recognize.EnginesOptions{
 		Machine: d.machine,
 		Models:  d.models,
-		Default: s.Transcribe.Model, Roles: rolesOf(s.Models), Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle,
+		Default: s.Transcribe.Model, Roles: rolesOf(s.Models), Program: s.Engine(), Threads: s.Transcribe.Threads, IdleUnload: s.Settings.Engine.Idle, Language: s.DictationLanguage(),
 		Changed: d.noteModel,
 	})
 	d.current.roles = func(now settings.Models) { d.engines.Choose(rolesOf(now)) }

@@ -59,6 +59,8 @@ type EnginesOptions struct {
 	Engine  engine.Options
 	// IdleUnload ends the process of a model after this long without a request; 0 keeps it.
 	IdleUnload time.Duration
+	// Language is the one that is dictated, in any form of ParseLanguage; empty if it is not known.
+	Language string
 	// Changed, if set, is called when a process has loaded a model, and when that process has ended. It may block.
 	Changed func(model string, loaded bool)
 }
@@ -134,7 +136,7 @@ func (e *Engines) BorrowTranslator(ctx context.Context, id, asked string) (r *Re
 	})
 }
 
-// accurateIdle is the longest that a model stays loaded that is not the fast one: whoever dictates does not wait for it.
+// accurateIdle is the longest that a model stays loaded that does not write what is dictated: whoever dictates does not wait for it.
 const accurateIdle = time.Minute
 
 // idleUnload is how long a model stays loaded after its last use; 0 is for as long as the process runs.
@@ -143,7 +145,7 @@ func (e *Engines) idleUnload(ctx context.Context, store *model.Store, id string)
 	if idle <= accurateIdle || e.options.Default != "" {
 		return idle
 	}
-	fast, err := e.Roles().Pick(store, Fast)
+	fast, err := e.Roles().For(store, Fast, e.options.Language)
 	if err != nil {
 		return idle
 	}

@@ -234,3 +234,30 @@ func TestAMisspeltLanguageIsRecognised(t *testing.T) {
 		}
 	}
 }
+
+// The model that writes what is dictated stays loaded; another one is soon unloaded.
+func TestIdleUnload(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	installKnowing(t, dir, "a", "en")
+	installKnowing(t, dir, "b", "en", "de")
+	store, err := model.Open(dir, observe.Scope{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		language string
+		a, b     time.Duration
+	}{
+		"a language that the fast one knows": {"en", time.Hour, time.Minute},
+		"no language":                        {"", time.Hour, time.Minute},
+		"one that it does not know":          {"de", time.Minute, time.Hour},
+	} {
+		e := newEngines(t, dir, func(o *recognize.EnginesOptions) {
+			o.Default, o.IdleUnload, o.Language, o.Roles = "", time.Hour, c.language, recognize.Roles{Fast: "a", Accurate: "b"}
+		})
+		if a, b := e.IdleUnload(t.Context(), store, "a"), e.IdleUnload(t.Context(), store, "b"); a != c.a || b != c.b {
+			t.Errorf("%s: %s and %s, want %s and %s", name, a, b, c.a, c.b)
+		}
+	}
+}
