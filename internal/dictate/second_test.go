@@ -116,6 +116,38 @@ func TestASecondPassIsPublished(t *testing.T) {
 	}
 }
 
+// A text that is there before the recorder has completed the file is not called unfinished after that, while the second pass goes on.
+func TestNothingIsFinishedAfterTheText(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	s.model.sure = -1
+	waits, slow := make(chan struct{}), make(chan struct{})
+	s.recorder.slow = slow
+	s.accurate = (&better{fault: func(context.Context) error { <-waits; return nil }}).lend
+	id := s.start()
+	s.until(id, is(event.Listening))
+	s.say(secondWords)
+	for s.Reached(id) < int64(s.said)*scout.EngineSampleRateHz/rate {
+		time.Sleep(time.Millisecond) //nolint:forbidigo // the stream is asked
+	}
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		if _, err := s.Stop(t.Context(), id); err != nil {
+			t.Error(err)
+		}
+	}()
+	s.until(id, is(event.Final))
+	close(slow)
+	<-stopped
+	close(waits)
+	all := s.until(id, is(event.Done))
+	final := slices.IndexFunc(all, is(event.Final))
+	if after := slices.IndexFunc(all[final:], func(e event.Event) bool { return e.State == event.Finishing }); after >= 0 {
+		t.Errorf("%+v comes after the text", all[final+after])
+	}
+}
+
 // Where there is no second pass, the first one is as without, and the last event says why.
 func TestWithoutASecondPass(t *testing.T) {
 	t.Parallel()

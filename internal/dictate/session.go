@@ -253,7 +253,7 @@ func (s *session) endedAt(frames int64) {
 	if s.stopped.IsZero() {
 		s.stopped = time.Now()
 	}
-	if s.state != event.Finishing && !s.cancelled {
+	if s.state != event.Finishing && !s.cancelled && !s.concluded { // its text may be there before the file is complete
 		s.setState(event.Finishing, nil)
 	}
 	if s.live != nil {

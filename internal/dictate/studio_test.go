@@ -82,7 +82,8 @@ type recorder struct {
 	writer *recording.Writer // nil while nothing is recorded
 	last   recording.Manifest
 	starts int
-	late   bool // a start that is called off begins a moment later all the same
+	late   bool          // a start that is called off begins a moment later all the same
+	slow   chan struct{} // if set, Stop waits until it is closed
 }
 
 func (r *recorder) Folder() *recording.Folder { return r.folder }
@@ -129,6 +130,9 @@ func (r *recorder) begin(order recording.Order, begins func(recording.ID)) (reco
 }
 
 func (r *recorder) Stop(_ context.Context, id recording.ID) (record.Stopped, error) {
+	if r.slow != nil {
+		<-r.slow
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.writer == nil {

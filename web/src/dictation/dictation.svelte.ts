@@ -142,7 +142,7 @@ export class Dictation {
         if (this.phase !== "cancelled") this.phase = "stopping";
         break;
       case "finishing":
-        if (this.phase !== "cancelled") this.phase = "finishing";
+        if (this.phase !== "cancelled" && !(this.phase === "done" && this.complete)) this.phase = "finishing"; // a whole text stays done
         break;
       case "done":
         this.ended = true;

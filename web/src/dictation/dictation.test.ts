@@ -37,6 +37,13 @@ it("is over with its final text, and keeps the first beside a better one", () =>
   expect([d.first, d.text, d.version, d.ended]).toEqual(["Every body", "Everybody", 2, true]);
 });
 
+it("stays done with a whole text when the file is complete after it", () => {
+  const d = after(listening, { seq: 2, type: "final", text: "One", version: 1, complete: true, second_pass: { outcome: "pending" } }, { seq: 3, type: "state", state: "finishing" });
+  expect(d.phase).toBe("done");
+  const e = after(listening, { seq: 2, type: "final", text: "One", complete: false }, { seq: 3, type: "state", state: "finishing" });
+  expect(e.phase).toBe("finishing");
+});
+
 it("replaces a text that was not complete without calling it better", () => {
   const d = after(listening, { seq: 2, type: "final", text: "One", complete: false }, { seq: 3, type: "revised", text: "One two", version: 1, complete: true });
   expect([d.first, d.text, d.complete]).toEqual(["", "One two", true]);
