@@ -322,10 +322,11 @@ func (s *session) secondOver(told *event.SecondPass, p *second, r *speech.Revisi
 	log.Info(eventSecond)
 }
 
-// leavesOut reports whether a second pass was left out for the machine's sake: nothing is wrong then.
+// leavesOut reports whether a second pass was left out for the machine's sake, or because the model does not know the language: nothing is
+// wrong then.
 func leavesOut(err error) bool {
 	switch scout.CodeOf(err) {
-	case scout.CodeUnavailable, scout.CodeOutOfMemory, scout.CodeTooSlow:
+	case scout.CodeUnavailable, scout.CodeOutOfMemory, scout.CodeTooSlow, scout.CodeModelLanguage:
 		return true
 	}
 	return false
@@ -333,7 +334,10 @@ func leavesOut(err error) bool {
 
 // noteSecond notes how the last second pass went.
 func (d *Dictations) noteSecond(err error) {
-	if scout.ClassOf(err) == scout.Cancelled || errors.Is(err, ErrNoSecondPass) {
+	switch {
+	case errors.Is(err, ErrNoSecondPass):
+		err = nil // nothing is wrong with the last dictation
+	case scout.ClassOf(err) == scout.Cancelled:
 		return
 	}
 	d.mu.Lock()

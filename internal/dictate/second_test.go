@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout/internal/dictate"
 	"github.com/scout-speech/scout/internal/dictate/event"
 	"github.com/scout-speech/scout/internal/engine"
+	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/speech/speechtest"
 	"github.com/scout-speech/scout/internal/store"
@@ -161,6 +162,9 @@ func TestWithoutASecondPass(t *testing.T) {
 		"nobody wants one":     {func(*studio) {}, event.SecondNone, "", ""},
 		"it heard the same":    {func(s *studio) { s.accurate = (&better{same: true}).lend }, event.SecondSame, "", ""},
 		"the model is missing": {func(s *studio) { s.accurate = func() (dictate.Accurate, error) { return dictate.Accurate{}, damaged } }, event.SecondNone, scout.CodeModelCorrupt, "is damaged"},
+		"the model does not know the language": {func(s *studio) {
+			s.accurate = func() (dictate.Accurate, error) { return dictate.Accurate{}, scout.Errorf(scout.CodeModelLanguage, "English alone") }
+		}, event.SecondNone, scout.CodeModelLanguage, ""},
 		"it cannot be loaded": {func(s *studio) {
 			s.accurate = func() (dictate.Accurate, error) {
 				a, err := (&better{}).lend()
@@ -205,6 +209,23 @@ func TestWithoutASecondPass(t *testing.T) {
 				t.Errorf("health says %q", reason)
 			}
 		})
+	}
+}
+
+// Health tells of the last dictation: where no second pass is wanted any more, nothing is wrong.
+func TestHealthWithoutASecondPass(t *testing.T) {
+	t.Parallel()
+	s := newStudio(t)
+	var err error = scout.Errorf(scout.CodeModelCorrupt, "a file of the model is damaged")
+	s.accurate = func() (dictate.Accurate, error) { return dictate.Accurate{}, err }
+	s.dictated(nil)
+	if got := s.Health().Probe(t.Context()); got.Status != health.Degraded {
+		t.Errorf("with a damaged model: %+v", got)
+	}
+	err = dictate.ErrNoSecondPass
+	s.dictated(nil)
+	if got := s.Health().Probe(t.Context()); got.Status != health.Healthy {
+		t.Errorf("without one: %+v", got)
 	}
 }
 
