@@ -199,8 +199,8 @@ func (p *second) outcome() *event.SecondPass {
 	switch {
 	case errors.Is(p.err, ErrNoSecondPass):
 		return &event.SecondPass{Outcome: event.SecondNone}
-	case p.model == "":
-		return &event.SecondPass{Outcome: event.SecondNone, Error: event.ProblemOf(p.err)}
+	case p.model == "" || leavesOut(p.err) || scout.ClassOf(p.err) == scout.Cancelled:
+		return &event.SecondPass{Outcome: event.SecondNone, Model: p.model, Error: event.ProblemOf(p.err)}
 	}
 	return &event.SecondPass{Outcome: event.SecondFailed, Model: p.model, Error: event.ProblemOf(p.err)}
 }
@@ -315,6 +315,9 @@ func (s *session) secondOver(told *event.SecondPass, p *second, r *speech.Revisi
 		m.secondErrors.WithLabelValues(code).Inc()
 		log.Warn(eventSecondFailed, slog.String(observe.KeyCode, code), slog.String(observe.KeyError, told.Error.Message))
 		return
+	}
+	if told.Error != nil {
+		log = log.With(slog.String(observe.KeyCode, string(told.Error.Code)), slog.String(observe.KeyError, told.Error.Message))
 	}
 	if p.err == nil {
 		m.secondText.Observe(took.Seconds())

@@ -178,7 +178,7 @@ func TestWithoutASecondPass(t *testing.T) {
 				a.LoadQuietly = func(context.Context) error { return scout.Errorf(scout.CodeEngineLoadTimeout, "not ready within 60 s") }
 				return a, err
 			}
-		}, event.SecondFailed, scout.CodeTooSlow, ""},
+		}, event.SecondNone, scout.CodeTooSlow, ""},
 		"it fails at each piece": {func(s *studio) {
 			s.accurate = (&better{fault: func(context.Context) error { return damaged }}).lend
 		}, event.SecondFailed, scout.CodeModelCorrupt, "is damaged"},
@@ -255,14 +255,14 @@ func TestASecondPassGivesWay(t *testing.T) {
 			goOn()
 		}, event.SecondEdited, store.KindFirst},
 		"to the end of the process": {func(s *studio, _ recording.ID, _ func()) { s.again() }, "", store.KindFirst},
-		"to a busy machine":         {func(s *studio, _ recording.ID, _ func()) { s.level.Store(1); s.TellDegradation() }, event.SecondFailed, store.KindFirst},
-		"to whoever throws it away": {func(s *studio, id recording.ID, _ func()) { s.Discarded(id) }, event.SecondFailed, store.KindFirst},
+		"to a busy machine":         {func(s *studio, _ recording.ID, _ func()) { s.level.Store(1); s.TellDegradation() }, event.SecondNone, store.KindFirst},
+		"to whoever throws it away": {func(s *studio, id recording.ID, _ func()) { s.Discarded(id) }, event.SecondNone, store.KindFirst},
 		"to a purge": {func(s *studio, id recording.ID, _ func()) {
 			s.Conclude(s.Context(), id)
 			if open, err := s.store.LiveSessions(s.Context()); err != nil || len(open) > 0 {
 				s.Errorf("still open: %+v, %v", open, err)
 			}
-		}, event.SecondFailed, store.KindFirst},
+		}, event.SecondNone, store.KindFirst},
 		"not to a cancel that is late": {func(s *studio, id recording.ID, goOn func()) {
 			if _, err := s.Cancel(s.Context(), id); scout.CodeOf(err) != scout.CodeNotFound {
 				s.Errorf("a dictation with a text was cancelled: %v", err)
