@@ -112,9 +112,14 @@ func (p *second) run(ctx context.Context, asked, fast string, o speech.SecondOpt
 // fullQuality returns why there is no second pass at present: the machine is too busy.
 func (d *Dictations) fullQuality() error {
 	if level := d.degradation(); level > 0 {
-		return scout.Errorf(scout.CodeUnavailable, "Scout does less at present (level %d)", level).WithHint("scout status says why")
+		return doesLess(level)
 	}
 	return nil
+}
+
+// doesLess is why there is no second pass at a level of degradation.
+func doesLess(level int) error {
+	return scout.Errorf(scout.CodeUnavailable, "Scout does less at present (level %d)", level).WithHint("scout status says why")
 }
 
 // attach lets sound and the stop reach the pass.

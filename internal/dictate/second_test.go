@@ -163,7 +163,9 @@ func TestWithoutASecondPass(t *testing.T) {
 		"it heard the same":    {func(s *studio) { s.accurate = (&better{same: true}).lend }, event.SecondSame, "", ""},
 		"the model is missing": {func(s *studio) { s.accurate = func() (dictate.Accurate, error) { return dictate.Accurate{}, damaged } }, event.SecondNone, scout.CodeModelCorrupt, "is damaged"},
 		"the model does not know the language": {func(s *studio) {
-			s.accurate = func() (dictate.Accurate, error) { return dictate.Accurate{}, scout.Errorf(scout.CodeModelLanguage, "English alone") }
+			s.accurate = func() (dictate.Accurate, error) {
+				return dictate.Accurate{}, scout.Errorf(scout.CodeModelLanguage, "English alone")
+			}
 		}, event.SecondNone, scout.CodeModelLanguage, ""},
 		"it cannot be loaded": {func(s *studio) {
 			s.accurate = func() (dictate.Accurate, error) {
@@ -256,6 +258,11 @@ func TestASecondPassGivesWay(t *testing.T) {
 		}, event.SecondEdited, store.KindFirst},
 		"to the end of the process": {func(s *studio, _ recording.ID, _ func()) { s.again() }, "", store.KindFirst},
 		"to a busy machine":         {func(s *studio, _ recording.ID, _ func()) { s.level.Store(1); s.TellDegradation() }, event.SecondNone, store.KindFirst},
+		"to a machine that is busy for a moment": {func(s *studio, _ recording.ID, _ func()) {
+			s.moment.Store(true)
+			s.level.Store(1)
+			s.TellDegradation()
+		}, event.SecondNone, store.KindFirst},
 		"to whoever throws it away": {func(s *studio, id recording.ID, _ func()) { s.Discarded(id) }, event.SecondNone, store.KindFirst},
 		"to a purge": {func(s *studio, id recording.ID, _ func()) {
 			s.Conclude(s.Context(), id)
@@ -286,6 +293,8 @@ func TestASecondPassGivesWay(t *testing.T) {
 			last := all[len(all)-1]
 			if p := last.SecondPass; c.outcome == "" && p != nil || c.outcome != "" && (p == nil || p.Outcome != c.outcome) {
 				t.Errorf("it ends with %+v", p)
+			} else if strings.Contains(situation, "busy") && p.Error.Code != scout.CodeUnavailable {
+				t.Errorf("it was left out for %+v", p.Error)
 			}
 			text, err := s.store.Transcript(s.Context(), store.MainKey(string(id)), 0)
 			if err != nil || text.Kind != c.kind {

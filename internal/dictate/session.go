@@ -156,7 +156,7 @@ func (s *session) tellDegradation(level int) {
 		s.out.add(event.Event{Type: event.State, State: s.state, Degradation: &level}, nil)
 	}
 	if level > 0 {
-		s.second.abandon(s.d.fullQuality())
+		s.second.abandon(doesLess(level))
 	}
 }
 

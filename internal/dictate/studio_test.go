@@ -191,6 +191,7 @@ type studio struct {
 	model    *model
 	borrow   func() error                     // why no model can be borrowed; nil for one that can
 	level    atomic.Int32                     // by how much work is reduced
+	moment   atomic.Bool                      // level is 0 again once it was asked for
 	accurate func() (dictate.Accurate, error) // the model of second passes; nil for none
 	registry prom.Registry
 	held     sync.WaitGroup
@@ -251,7 +252,7 @@ func (s *studio) begin() {
 		},
 		Hold:     func(recording.ID) func() { s.held.Add(1); return sync.OnceFunc(s.held.Done) },
 		Language: "en",
-		Ease:     func() speech.Ease { return speech.Ease(min(s.level.Load(), int32(speech.EaseToTheStop))) }, Degradation: func() int { return int(s.level.Load()) },
+		Ease:     func() speech.Ease { return speech.Ease(min(s.level.Load(), int32(speech.EaseToTheStop))) }, Degradation: s.degradation,
 	})
 	d.Open(s.Context())
 	ctx, cancel := context.WithCancelCause(context.Background())
@@ -276,6 +277,14 @@ func (s *studio) start() recording.ID {
 		s.Fatal(err)
 	}
 	return started.ID
+}
+
+// degradation is level.
+func (s *studio) degradation() int {
+	if s.moment.Load() {
+		return int(s.level.Swap(0))
+	}
+	return int(s.level.Load())
 }
 
 // say records so many more words.
