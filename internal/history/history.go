@@ -165,9 +165,13 @@ func (h *History) Keep(ctx context.Context, t Text) (store.Key, store.Version, e
 			}
 		}
 		kind := store.KindFirst
-		current, err := h.store.Transcript(ctx, key, 0)
-		if err == nil {
+		current, err := tx.Transcript(key, 0)
+		switch scout.CodeOf(err) {
+		case "":
 			kind = cmp.Or(t.Kind, store.KindRetranscribed)
+		case scout.CodeNotFound, scout.CodeRecordingNotFound:
+		default:
+			return err // unread is not absent
 		}
 		if t.IfVersion != 0 && (err != nil || current.Version.Version != t.IfVersion) {
 			version = current.Version
