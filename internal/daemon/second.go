@@ -89,8 +89,11 @@ func (d *daemon) secondPass(ctx context.Context) v1.SecondPass {
 	switch level := d.strain.degradation(); {
 	case errors.Is(err, dictate.ErrNoSecondPass):
 		state.Model, state.Reason = "", "no other model than the one that writes is installed: scout models pull whisper-base"
-		if s.Transcribe.Model != "" {
+		switch {
+		case s.Transcribe.Model != "":
 			state.Reason = "transcribe.model names a model for everything"
+		case d.severalModels():
+			state.Reason = chosen.ID + " is both the fast and the accurate model: models.accurate chooses another one"
 		}
 	case err != nil:
 		state.Reason = scout.Plain(err)
@@ -103,6 +106,25 @@ func (d *daemon) secondPass(ctx context.Context) v1.SecondPass {
 		}
 	}
 	return state
+}
+
+// severalModels reports whether more than one model is installed and whole.
+func (d *daemon) severalModels() bool {
+	models, err := d.models()
+	if err != nil {
+		return false
+	}
+	list, err := models.List()
+	if err != nil {
+		return false
+	}
+	whole := 0
+	for i := range list {
+		if list[i].Installed && list[i].Problem == "" {
+			whole++
+		}
+	}
+	return whole > 1
 }
 
 // fastModel is the model that writes what is dictated, empty if there is none.

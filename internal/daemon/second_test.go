@@ -1,37 +1,38 @@
 package daemon
 
 import (
+	"strings"
 	"testing"
-	"time"
 
-	"github.com/scout-speech/scout"
-	"github.com/scout-speech/scout/internal/engine"
-	"github.com/scout-speech/scout/internal/observe"
-	"github.com/scout-speech/scout/internal/recognize"
+	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/dictate"
+	"github.com/scout-speech/scout/internal/model"
 )
 
-// A second model is loaded for a dictation only where it fits beside what runs.
-func TestRoomForASecondModel(t *testing.T) {
+// Where the model that writes is also the accurate one, the status says what helps: to install another model, or to choose one.
+func TestWhyThereIsNoSecondPass(t *testing.T) {
 	t.Parallel()
-	const mb = 1 << 20
-	loaded := []recognize.Model{{State: engine.State{Running: true, ExpectBytes: 120 * mb}}}
-	for situation, c := range map[string]struct {
-		limit        int // in MB, 0 for auto
-		machine      uint64
-		used, expect uint64
-		fits         bool
-	}{
-		"auto, on a large machine":       {0, 16_000 * mb, 180 * mb, 180 * mb, true},
-		"auto, in a small control group": {0, 600 * mb, 180 * mb, 180 * mb, false},
-		"auto, the machine is not known": {0, 0, 180 * mb, 180 * mb, true},
-		"a limit that leaves room":       {400, 16_000 * mb, 180 * mb, 180 * mb, true},
-		"a limit that leaves none":       {300, 16_000 * mb, 180 * mb, 180 * mb, false},
-	} {
-		s := newStrain(observe.Scope{}, time.Now)
-		s.limits = func() (memoryMB, processorPercent int) { return c.limit, 80 }
-		s.machine, s.last = c.machine, measured{memory: c.used, engines: loaded}
-		if err := s.room(c.expect); (err == nil) != c.fits || err != nil && scout.CodeOf(err) != scout.CodeOutOfMemory {
-			t.Errorf("%s: %v", situation, err)
-		}
+	h := newModelHouse(t)
+	h.strain, h.dictations = h.newStrain(), dictate.New(dictate.Options{})
+	h.put("a")
+	h.selectModel("a")
+	if got := h.secondPass(t.Context()); got.State != v1.SecondPassNone || !strings.Contains(got.Reason, "no other model than the one that writes is installed") {
+		t.Errorf("with one model: %+v", got)
+	}
+	h.put("b")
+	if got := h.secondPass(t.Context()); got.State != v1.SecondPassNone || !strings.Contains(got.Reason, "a is both the fast and the accurate model") {
+		t.Errorf("with two models: %+v", got)
+	}
+}
+
+// selectModel makes a model the one for everything, as scout models use does.
+func (h *modelHouse) selectModel(id string) {
+	h.t.Helper()
+	models, err := model.Open(h.dir, h.options.Scope)
+	if err != nil {
+		h.t.Fatal(err)
+	}
+	if _, err := models.Use(h.t.Context(), id); err != nil {
+		h.t.Fatal(err)
 	}
 }
