@@ -16,7 +16,7 @@ func (d *daemon) startDictations(ctx context.Context, folder *recording.Folder) 
 		Scope: d.options.Scope, Failures: d.options.Failures, Recorder: d.recorder, Store: d.store, See: d.history.See,
 		Live:           remote.Live{Dir: folder.Dir(), Name: d.options.Launch.Name},
 		Sent:           d.browser,
-		BorrowAccurate: d.borrowAccurate,
+		BorrowAccurate: d.secondPasses(),
 		Borrow:         d.borrow, Begin: d.activity.work.Begin, Hold: d.backlog.Hold, Language: d.options.Settings.DictationLanguage(), Ease: d.strain.ease, Degradation: func() int { return int(d.strain.level.Load()) },
 	})
 	d.dictations.Open(ctx) // before the backlog, which would make the same texts

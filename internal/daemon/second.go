@@ -13,6 +13,19 @@ import (
 	"github.com/scout-speech/scout/internal/recognize"
 )
 
+// secondPasses is borrowAccurate, nil where the settings want no second pass: a text is then the last one at once.
+func (d *daemon) secondPasses() func(ctx context.Context, fast, asked string) (dictate.Accurate, func(), error) {
+	if !d.wantsSecondPass() {
+		return nil
+	}
+	return d.borrowAccurate
+}
+
+func (d *daemon) wantsSecondPass() bool {
+	s := d.options.Settings
+	return s.Dictation.SecondPass != "off" && s.Transcribe.Model == ""
+}
+
 // borrowAccurate lends the model for the second pass over a dictation.
 func (d *daemon) borrowAccurate(ctx context.Context, fast, asked string) (dictate.Accurate, func(), error) {
 	r, release, err := d.accurate(ctx, fast, asked)
@@ -45,8 +58,7 @@ func (d *daemon) accurate(ctx context.Context, fast, asked string) (*recognize.R
 // accurateModel returns the model for second passes. dictate.ErrNoSecondPass says that the settings want none, or that there is no other
 // model than the fast one; another error says why there is none now.
 func (d *daemon) accurateModel(ctx context.Context, fast string) (chosen model.Installed, err error) {
-	s := d.options.Settings
-	if s.Dictation.SecondPass == "off" || s.Transcribe.Model != "" {
+	if !d.wantsSecondPass() {
 		return chosen, dictate.ErrNoSecondPass
 	}
 	models, err := d.models()

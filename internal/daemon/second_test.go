@@ -25,6 +25,17 @@ func TestWhyThereIsNoSecondPass(t *testing.T) {
 	}
 }
 
+// Where the settings want no second pass, no text is told as one that may be revised.
+func TestWhetherASecondPassIsWanted(t *testing.T) {
+	t.Parallel()
+	for setting, wanted := range map[string]bool{"SCOUT_DICTATION__SECOND_PASS=off": false, "SCOUT_TRANSCRIBE__MODEL=a": false, "SCOUT_DICTATION__SECOND_PASS=on": true} {
+		d := &daemon{options: Options{Settings: loaded(t, setting)}}
+		if got := d.secondPasses() != nil; got != wanted {
+			t.Errorf("%s: %t", setting, got)
+		}
+	}
+}
+
 // selectModel makes a model the one for everything, as scout models use does.
 func (h *modelHouse) selectModel(id string) {
 	h.t.Helper()
