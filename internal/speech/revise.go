@@ -1,6 +1,7 @@
 package speech
 
 import (
+	"math"
 	"slices"
 	"strings"
 	"time"
@@ -57,7 +58,7 @@ func takes(first []scout.Word, second *SecondText, run align.Run, hot phrases) b
 	a, b := run.A.Of(first), run.B.Of(second.Words)
 	m, w, known := run.LogProbs(first, second.Words)
 	switch {
-	case !known, second.unheard(a), hot.in(a) > hot.in(b):
+	case !known, second.unheard(first, run.A), hot.in(a) > hot.in(b):
 		return false
 	case hot.in(b) > hot.in(a):
 		return true
@@ -67,18 +68,36 @@ func takes(first []scout.Word, second *SecondText, run align.Run, hot phrases) b
 	return m <= keepSlope*w+keepFrom
 }
 
-// unheard reports whether one of the words lies where nothing could be decoded.
-func (t *SecondText) unheard(words []scout.Word) bool {
-	for _, w := range words {
+// unheard reports whether one of the words of a stretch lies where nothing could be decoded. A stretch without any times lies somewhere
+// between the words beside it.
+func (t *SecondText) unheard(words []scout.Word, stretch align.Range) bool {
+	timed := false
+	for _, w := range stretch.Of(words) {
 		if w.Start == nil || w.End == nil {
 			continue
 		}
+		timed = true
 		middle := (*w.Start + *w.End) / 2
 		if slices.ContainsFunc(t.Unheard, func(s Span) bool { return s.From-time.Second/2 <= middle && middle < s.To+time.Second/2 }) {
 			return true
 		}
 	}
-	return false
+	if timed || stretch.From == stretch.To {
+		return false
+	}
+	between := Span{From: 0, To: math.MaxInt64}
+	for _, w := range words[:stretch.From] {
+		if w.End != nil {
+			between.From = *w.End
+		}
+	}
+	for _, w := range words[stretch.To:] {
+		if w.Start != nil {
+			between.To = *w.Start
+			break
+		}
+	}
+	return slices.ContainsFunc(t.Unheard, func(s Span) bool { return s.From < between.To && between.From < s.To })
 }
 
 // phrases are hot words as they are compared: in lower case, without marks.

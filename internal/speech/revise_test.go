@@ -10,7 +10,8 @@ import (
 	"github.com/scout-speech/scout/internal/speech"
 )
 
-// heardWords are words of 0.4 s each with the log-probabilities behind their slashes; without one it is not known.
+// heardWords are words of 0.4 s each with the log-probabilities behind their slashes; without one it is not known. One
+// with ~ before it has no times.
 func heardWords(t *testing.T, text string) []scout.Word {
 	t.Helper()
 	var words []scout.Word
@@ -19,6 +20,9 @@ func heardWords(t *testing.T, text string) []scout.Word {
 		end := start + 400*time.Millisecond
 		word, p, known := strings.Cut(field, "/")
 		w := scout.Word{Text: word, Start: &start, End: &end}
+		if word, without := strings.CutPrefix(word, "~"); without {
+			w = scout.Word{Text: word}
+		}
 		if known {
 			logprob, err := strconv.ParseFloat(p, 64)
 			if err != nil {
@@ -53,6 +57,8 @@ func TestRevise(t *testing.T) {
 		"words that the second pass skipped": {first: "a" + sure + "b/-0.3 c/-0.3 d/-0.3 e" + sure, second: "a/-0.5 e/-0.4", want: "a b c d e", kept: 1},
 		"invented words":                     {first: "a" + sure + "b/-3 c/-4 d/-3 e" + sure, second: "a" + sure + "e" + sure, want: "a e", replaced: 1},
 		"where nothing could be decoded":     {first: "a/-0.1 red/-3 cat/-0.1", second: "a/-0.1 cat/-0.1", want: "a red cat", kept: 1, unheard: []speech.Span{{From: 0, To: time.Second}}},
+		"no times where nothing was decoded": {first: "a/-0.1 ~red/-3 cat/-0.1", second: "a/-0.1 cat/-0.1", want: "a red cat", kept: 1, unheard: []speech.Span{{From: 500 * time.Millisecond, To: 700 * time.Millisecond}}},
+		"no times, decoded there":            {first: "a/-0.1 ~red/-3 cat/-0.1", second: "a/-0.1 cat/-0.1", want: "a cat", replaced: 1, unheard: []speech.Span{{From: 2 * time.Second, To: 3 * time.Second}}},
 		"a hot word stays":                   {first: "ask/-0.1 Kubernetes/-3 now/-0.1", second: "ask/-0.1 cuban/-0.1 ettes/-0.1 now/-0.1", want: "ask Kubernetes now", kept: 1, hot: []string{"kubernetes"}},
 		"a hot word comes":                   {first: "ask/-0.1 cuban/-0.1 ettes/-0.1 now/-0.1", second: "ask/-0.1 Kubernetes/-3 now/-0.1", want: "ask Kubernetes now", replaced: 1, hot: []string{"Kubernetes"}},
 		"a phrase of hot words":              {first: "in/-0.1 Baden Baden, now/-0.1", second: "in/-0.1 bottom/-0.1 button/-0.1 now/-0.1", want: "in Baden Baden, now", kept: 1, hot: []string{"Baden Baden", "-"}},
