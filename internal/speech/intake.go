@@ -155,6 +155,13 @@ func (i *intake) at(pos int64, most int, now time.Time) supply {
 	return s
 }
 
+// owes reports whether the stop lies after a position.
+func (i *intake) owes(pos int64) bool {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.limit > pos
+}
+
 // clock returns how far the stream has come, and whether a stop has come.
 func (i *intake) clock() (head int64, stopped bool) {
 	i.mu.Lock()

@@ -129,6 +129,9 @@ const (
 // errTooSlow is why there is no second pass where decoding takes longer than speaking.
 var errTooSlow = scout.Errorf(scout.CodeTooSlow, "the machine is too slow to decode a second time while somebody speaks")
 
+// errLoadedLate is why there is no second pass where the sound had passed before the model was there.
+var errLoadedLate = scout.Errorf(scout.CodeTooSlow, "the model for the second pass was loaded too late for it")
+
 // Run hears the stream until everything up to the stop is decoded. It gives up if the engine fails several times in a row, or for a
 // reason that stays, and with scout.CodeTooSlow if half a minute of audio waits. It returns the cause of ctx when that ends first. Call
 // it once.
@@ -167,6 +170,9 @@ func (s *Second) run(ctx context.Context) error {
 			}
 			continue
 		case supplyEnd:
+			if s.pos == 0 && s.intake.owes(0) { // it was attached after the sound had passed
+				return errLoadedLate
+			}
 			if err := s.cutter.Close(); err != nil {
 				return err
 			}
@@ -205,6 +211,9 @@ func (s *Second) next(ctx context.Context) error {
 	pause := firstRetry
 	for failures := 1; ; failures++ {
 		if head, stopped := s.intake.clock(); !stopped && head-piece.End() > mostLate+s.options.From {
+			if s.text.Pieces == 0 && failures == 1 { // it waits since before the first decode
+				return errLoadedLate
+			}
 			return errTooSlow
 		}
 		began := time.Now()

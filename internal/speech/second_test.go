@@ -187,6 +187,25 @@ func TestSecondIsTooSlow(t *testing.T) {
 	}
 }
 
+// A model that is loaded too late has heard nothing of a stream, which is not the same text.
+func TestSecondComesTooLate(t *testing.T) {
+	t.Parallel()
+	sound := spokenSamples(200)
+	length := int64(len(sound))
+	for situation, prepare := range map[string]func(s *speech.Second){
+		"after the stop":       func(s *speech.Second) { s.Stop(length) },
+		"half a minute behind": func(s *speech.Second) { s.Write(0, sound) },
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			s := hearAgain(t, &rehearing{}, speech.SecondOptions{Recorded: sound})
+			prepare(s)
+			if _, err := s.Run(t.Context()); scout.CodeOf(err) != scout.CodeTooSlow || !strings.Contains(err.Error(), "was loaded too late") {
+				t.Errorf("%s: %v", situation, err)
+			}
+		})
+	}
+}
+
 // Whoever ends a second pass is obeyed, with the reason.
 func TestSecondEnds(t *testing.T) {
 	t.Parallel()
