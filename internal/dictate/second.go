@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -224,8 +225,9 @@ func (s *session) publish(ctx context.Context, p *second, first *scout.Transcrip
 	if p.err == nil {
 		p.err = s.d.options.Failures.Guard("dictate", func() error {
 			s.mu.Lock()
-			defer s.mu.Unlock()
-			revised = speech.Revise(s.words, &p.text, s.kept.Request.HotWords)
+			words := slices.Clone(s.words)
+			s.mu.Unlock() // an hour of words takes long enough for the next dictation to notice
+			revised = speech.Revise(words, &p.text, s.kept.Request.HotWords)
 			text.Model, text.Segments = p.model, speech.LiveSegments(revised.Words, text.SetAside)
 			return nil
 		})
