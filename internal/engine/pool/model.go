@@ -53,10 +53,10 @@ type Model struct {
 // start is a process that is being started, shared by all who wait for it.
 type start struct {
 	began   time.Time
-	quietly bool   // nobody waits for it
+	quietly bool // nobody waits for it
 	life    context.Context
 	giveUp  context.CancelCauseFunc // ends life, and the start with it
-	free    func() // lets the next model be loaded; nil before it is this one's turn
+	free    func()                  // lets the next model be loaded; nil before it is this one's turn
 	done    chan struct{}
 	process *process.Process
 	err     error
