@@ -18,8 +18,6 @@ type app struct {
 	server, key, ca string
 	// addresses are those that a new daemon gets which takes the place of another one; empty for those of the settings.
 	addresses string
-	// alone is true in a process that does nothing but this command.
-	alone bool
 }
 
 // recordingsDir returns the folder of recordings.

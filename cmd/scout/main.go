@@ -15,4 +15,4 @@ func main() {
 // programName is the name of this program.
 const programName = "scout"
 
-func build(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a, alone: true}) }
+func build(a *cli.App) *cobra.Command { return newRootCommand(&app{App: a}) }

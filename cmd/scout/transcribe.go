@@ -182,7 +182,7 @@ func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string
 		o.Translate = o.translate
 		o.Role = recognize.Accurate
 	}
-	if a.alone && !o.keep { // a daemon that it starts would inherit the offer, and the recorder from that
+	if !o.keep { // a daemon that it starts would inherit the offer, and the recorder from that
 		_ = footprint.Offer(os.Getpid(), footprint.OfferedCommand) // without it everything works, too
 	}
 	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)
