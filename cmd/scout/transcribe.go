@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 	"time"
 
@@ -14,7 +13,6 @@ import (
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/engine/schedule"
-	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/outfile"
 	"github.com/scout-speech/scout/internal/printable"
 	"github.com/scout-speech/scout/internal/recognize"
@@ -181,9 +179,6 @@ func (a *app) transcribe(cmd *cobra.Command, o transcribeOptions, paths []string
 	if !o.fast {
 		o.Translate = o.translate
 		o.Role = recognize.Accurate
-	}
-	if !o.keep { // a daemon that it starts would inherit the offer, and the recorder from that
-		_ = footprint.Offer(os.Getpid(), footprint.OfferedCommand) // without it everything works, too
 	}
 	r, err := a.OpenRecognizer(ctx, o.RecognizerOptions)
 	if err != nil {

@@ -2,6 +2,7 @@ package process
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -16,7 +17,6 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/wire"
-	"github.com/scout-speech/scout/internal/footprint"
 	"github.com/scout-speech/scout/internal/observe"
 )
 
@@ -101,9 +101,7 @@ func launch(scope observe.Scope, o Options) (*Process, error) {
 		hello: make(chan greeting, 1), dead: make(chan struct{}), read: make(chan struct{}), wake: make(chan struct{}, 1),
 		waiting: map[uint64]*Call{}, pid: cmd.Process.Pid, clock: Clock{Every: LookEvery},
 	}
-	if err := footprint.Offer(cmd.Process.Pid, footprint.OfferedEngine); err != nil {
-		scope.Log().Debug(eventEngineNotOffered, slog.String(observe.KeyError, err.Error()))
-	}
+	offer(cmd.Process.Pid, scope.Log())
 	if p.measured, err = process.NewProcess(int32(cmd.Process.Pid)); err != nil {
 		scope.Log().Debug(eventEngineNotMeasurable, slog.String(observe.KeyError, err.Error()))
 	}
@@ -113,6 +111,27 @@ func launch(scope observe.Scope, o Options) (*Process, error) {
 	})})
 	p.run()
 	return p, nil
+}
+
+// offered is added to the engine's badness, so that a system that runs out of memory kills the engine and not the
+// recorder: proc_pid_oom_score_adj(5).
+const offered, worst = 500, 1000
+
+// offer makes the process the first to be killed when memory runs out. Raising the value needs no privilege.
+func offer(pid int, log *slog.Logger) {
+	const own = "/proc/self/oom_score_adj"
+	text, err := os.ReadFile(own)
+	if err != nil {
+		return // not Linux
+	}
+	now, err := strconv.Atoi(strings.TrimSpace(string(text)))
+	if err == nil {
+		// Not by atomicfile: it is a request to the kernel.
+		err = os.WriteFile("/proc/"+strconv.Itoa(pid)+"/oom_score_adj", strconv.AppendInt(nil, int64(min(now+offered, worst)), 10), 0o644)
+	}
+	if err != nil && !errors.Is(err, syscall.ESRCH) && !errors.Is(err, os.ErrNotExist) { // it may have ended already
+		log.Debug(eventEngineNotOffered, slog.String(observe.KeyError, err.Error()))
+	}
 }
 
 // greeting is the first message of the engine.
