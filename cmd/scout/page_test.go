@@ -17,8 +17,7 @@ import (
 
 // People use the page in a real browser, with one daemon for all its places. testdata/page/run.mjs says what they do; what they must find is there,
 // and what must be on the disk is here.
-func TestThePageInABrowser(t *testing.T) {
-	t.Parallel()
+func TestThePageInABrowser(t *testing.T) { //nolint:paralleltest // a browser takes a processor for a minute, which tests beside it need for sound in real time
 	needModel(t)
 	node, chromium, playwright := needBrowser(t)
 	if _, err := fs.Stat(page.Built(), "index.html"); err != nil {
