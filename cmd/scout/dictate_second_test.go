@@ -98,7 +98,7 @@ func TestADictationSurvivesItsSecondPass(t *testing.T) {
 	if !strings.Contains(got.out, `"second_pass":{"outcome":"failed"`) {
 		t.Errorf("it does not say that the second pass failed:\n%s", got.out)
 	}
-	if p := h.status().SecondPass; !strings.HasPrefix(p.Reason, "the last one failed: ") {
+	if p := h.status().SecondPass; !strings.HasPrefix(p.Reason, "the last dictation had none: ") {
 		t.Errorf("status: %+v", p)
 	}
 }

@@ -114,7 +114,7 @@ func (d *daemon) secondPass(ctx context.Context) v1.SecondPass {
 	default:
 		state.State = v1.SecondPassReady
 		if failed != nil {
-			state.Reason = "the last one failed: " + scout.Plain(failed)
+			state.Reason = "the last dictation had none: " + scout.Plain(failed)
 		}
 	}
 	return state
