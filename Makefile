@@ -36,10 +36,6 @@ TEST_GORACE ?= atexit_sleep_ms=50
 # else calls those. The driver, all of our code, and everything else, is watched and checked.
 COMPUTING := github.com/hajimehoshi/go-mp3 github.com/jfreymuth/vorbis github.com/mewkiz/flac modernc.org/libc modernc.org/memory
 UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false $(COMPUTING:%=-gcflags=%/...=-race=false)
-# The packages whose tests take longest begin first, so that none of them is alone at the end.
-LONGEST := cmd/scout internal/audio/file internal/store/sqlite internal/recording internal/job internal/speech internal/api \
-	internal/recording/recorder internal/browser internal/recording/remote internal/engine cmd/scout-bench internal/engine/whisper \
-	internal/engine/moonshine internal/daemon
 # An eighth of the time of compiler and linker is the collection of garbage, which they can leave. Tests keep the default.
 ROOMY := GOGC=400 GOMEMLIMIT=1500MiB
 SOAK_CANCELS  ?= 10000
@@ -89,7 +85,7 @@ run: setup ## transcribe the clip in testdata/, and start the service in the bac
 .PHONY: test
 test: setup ## go vet, and all tests with the race detector
 	@scripts/setup.sh tests
-	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=all -timeout 12m $(LONGEST:%=./%) ./...
+	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=all -timeout 12m ./...
 
 .PHONY: lint
 lint: ## run the pinned golangci-lint
