@@ -4,7 +4,7 @@
 import assert from "node:assert/strict";
 import { createRequire } from "node:module";
 import { readFileSync } from "node:fs";
-import { connect, createServer } from "node:net";
+import { cable } from "./cable.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
 const { chromium } = createRequire(import.meta.url)(given.playwright);
@@ -94,34 +94,10 @@ async function stranger(page) {
   assert.match(await page.evaluate((url) => window.follow(url, []).then(() => "", String), server + "/api/v1/events"), /refused/);
 }
 
-// cable is a way to the daemon that can be cut: an emulated break of the network leaves streams alone that are open.
-async function cable() {
-  const ends = new Set();
-  let cut = false;
-  const both = (one, other) => {
-    one.pipe(other);
-    one.on("error", () => other.destroy()).on("close", () => (ends.delete(one), other.destroy()));
-    ends.add(one);
-  };
-  const listener = createServer((near) => {
-    if (cut) return near.destroy();
-    const far = connect(new URL(server).port, "127.0.0.1");
-    both(near, far);
-    both(far, near);
-  });
-  await new Promise((done) => listener.listen(0, "127.0.0.1", done));
-  return {
-    url: "http://127.0.0.1:" + listener.address().port,
-    cut: () => ((cut = true), ends.forEach((end) => end.destroy())),
-    mend: () => (cut = false),
-    close: () => (listener.close(), ends.forEach((end) => end.destroy())),
-  };
-}
-
 // owner follows the link of scout open. The page there is the owner's, follows events over a break of the network, and lends its session to no
 // page of another port.
 async function owner(context, page) {
-  const way = await cable();
+  const way = await cable(server);
   const own = await context.newPage();
   const opening = link.replace(server, way.url);
   const pages = [way.url + "/", way.url + "/docs"]; // without npm there is only the latter

@@ -4,33 +4,9 @@
 import assert from "node:assert/strict";
 import { readFileSync } from "node:fs";
 import { createRequire } from "node:module";
-import { connect, createServer } from "node:net";
+import { cable } from "../browser/cable.mjs";
 
 export const patience = 30_000; // ms, on a busy machine
-
-// cable is a way to the daemon that can be cut: an emulated break of the network leaves streams alone that are open.
-async function cable(server) {
-  const ends = new Set();
-  let cut = false;
-  const both = (one, other) => {
-    one.pipe(other);
-    one.on("error", () => other.destroy()).on("close", () => (ends.delete(one), other.destroy()));
-    ends.add(one);
-  };
-  const listener = createServer((near) => {
-    if (cut) return near.destroy();
-    const far = connect(new URL(server).port, "127.0.0.1");
-    both(near, far);
-    both(far, near);
-  });
-  await new Promise((done) => listener.listen(0, "127.0.0.1", done));
-  return {
-    url: "http://127.0.0.1:" + listener.address().port,
-    cut: () => ((cut = true), ends.forEach((end) => end.destroy())),
-    mend: () => (cut = false),
-    close: () => (listener.close(), ends.forEach((end) => end.destroy())),
-  };
-}
 
 // open starts the browser. given has the paths of playwright, chromium and axe, the address of the server, the clip and the link of scout open.
 export async function open(given) {
