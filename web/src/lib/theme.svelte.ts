@@ -5,8 +5,20 @@ export type Theme = "system" | "light" | "dark";
 
 const kept = remembered<Theme>("theme", "system");
 
+const systemsDark = matchMedia("(prefers-color-scheme: dark)");
+
 class Themes {
   #chosen = $state<Theme>(kept.get());
+  #system = $state(systemsDark.matches);
+
+  constructor() {
+    systemsDark.addEventListener("change", () => (this.#system = systemsDark.matches));
+  }
+
+  /** dark is whether the page is dark now, for what paints itself. */
+  get dark(): boolean {
+    return this.#chosen === "dark" || (this.#chosen === "system" && this.#system);
+  }
 
   get chosen(): Theme {
     return this.#chosen;
