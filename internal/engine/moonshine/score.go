@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/forced"
 	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -46,26 +45,10 @@ func (b *backend) score(ctx context.Context, request *wire.Request) (*wire.Resul
 	return result, nil
 }
 
-// during does work with a slot that ends soon after ctx. What the work adds to owned is freed. Its error gets the code of ctx's
-// error, or its own, or engine_failed.
-func (l *slot) during(ctx context.Context, work func(owned *native.Tensors) error) (err error) {
-	if err := ctx.Err(); err != nil {
-		return scout.Errorf(scout.CodeOf(err), "%w", err)
-	}
+// during does work with a slot that ends soon after ctx. What the work adds to owned is freed. Its errors are those of native.During.
+func (l *slot) during(ctx context.Context, work func(owned *native.Tensors) error) error {
 	var owned native.Tensors
-	stop := native.Watch(ctx, l.options)
-	err = work(&owned)
-	refused := scout.CodeOf(err) == scout.CodeInvalidArgument
-	err = errors.Join(err, stop(), owned.Free())
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil: // the error of a terminated run has no useful text
-		return scout.Errorf(scout.CodeOf(ctx.Err()), "%w", ctx.Err())
-	case refused:
-		return err
-	}
-	return scout.Errorf(scout.CodeEngineFailed, "%w", err)
+	return native.During(ctx, l.options, &owned, func() error { return work(&owned) }) //nolint:wrapcheck // it says what failed
 }
 
 // forcer makes the model say given tokens.

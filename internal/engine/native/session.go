@@ -99,9 +99,9 @@ func sessionOptions(memory Memory) (*ort.SessionOptions, error) {
 	return o, nil
 }
 
-// Watch makes runs with these options end when ctx does. The returned function undoes this, and waits for the handling of the
+// watch makes runs with these options end when ctx does. The returned function undoes this, and waits for the handling of the
 // end of ctx.
-func Watch(ctx context.Context, options *ort.RunOptions) (stop func() error) {
+func watch(ctx context.Context, options *ort.RunOptions) (stop func() error) {
 	terminated := make(chan error, 1)
 	cancel := context.AfterFunc(ctx, func() { terminated <- options.Terminate() })
 	return func() error {

@@ -2,7 +2,6 @@ package whisper
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"hash/maphash"
 	"math"
@@ -10,7 +9,6 @@ import (
 
 	ort "github.com/yalue/onnxruntime_go"
 
-	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine/forced"
 	"github.com/scout-speech/scout/internal/engine/native"
 	"github.com/scout-speech/scout/internal/engine/wire"
@@ -121,26 +119,12 @@ func (b *backend) score(ctx context.Context, request *wire.Request) (result *wir
 	return result, nil
 }
 
-// during does the work of a session, which ends soon after ctx, and frees what it owns. Its error gets the code of ctx's error, or
-// its own if it refuses the request, or engine_failed.
-func (s *session) during(ctx context.Context, work func() error) (err error) {
-	if err := ctx.Err(); err != nil {
-		return scout.Errorf(scout.CodeOf(err), "%w", err)
-	}
-	stop := native.Watch(ctx, s.options)
-	err = work()
-	refused := scout.CodeOf(err) == scout.CodeInvalidArgument
-	s.cache.forget()
-	err = errors.Join(err, stop(), s.owned.Free())
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil: // the error of a terminated run has no useful text
-		return scout.Errorf(scout.CodeOf(ctx.Err()), "%w", ctx.Err())
-	case refused:
-		return err
-	}
-	return scout.Errorf(scout.CodeEngineFailed, "%w", err)
+// during does the work of a session, which ends soon after ctx, and frees what it owns. Its errors are those of native.During.
+func (s *session) during(ctx context.Context, work func() error) error {
+	return native.During(ctx, s.options, &s.owned, func() error { //nolint:wrapcheck // it says what failed
+		defer s.cache.forget()
+		return work()
+	})
 }
 
 // forcer makes the model say given tokens.

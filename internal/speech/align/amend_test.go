@@ -13,10 +13,7 @@ import (
 
 func TestAmend(t *testing.T) {
 	t.Parallel()
-	for situation, c := range map[string]struct {
-		a, b, want string
-		take       bool
-	}{
+	testRewriting(t, align.Amend, map[string]rewriting{
 		"nothing is taken":                       {"We met Frank. And left.", "we met franc and lift", "We met Frank. And left.", false},
 		"words that both have stay":              {"We met Frank. And left.", "we met frank and left", "We met Frank. And left.", true},
 		"the mark that stood there":              {"Hello, word.", "hello world", "Hello, world.", true},
@@ -34,22 +31,7 @@ func TestAmend(t *testing.T) {
 		"all words go":                           {"Uh.", "", "", true},
 		"written as one word":                    {"the shop boy", "the shop-boy", "the shop boy", true},
 		"the first word, from a text in capital": {"one two", "On two", "On two", true},
-	} {
-		a, b := spokenWords(c.a, 0, true), spokenWords(c.b, 0, true)
-		revised := align.Amend(a, b, align.Runs(a, b), func(align.Run) bool { return c.take })
-		list := make([]string, len(revised))
-		for i := range revised {
-			list[i] = revised[i].Text
-		}
-		if got := strings.Join(list, " "); got != c.want {
-			t.Errorf("%s: %q, want %q", situation, got, c.want)
-		}
-	}
-	a, b := spokenWords("one too three", 0, true), spokenWords("one two three", 0.15, true)
-	revised := align.Amend(a, b, align.Runs(a, b), func(align.Run) bool { return true })
-	if got, want := placesOf(revised), "one(0.40) two(0.95) three(1.20) "; got != want {
-		t.Errorf("times are %s, want %s", got, want)
-	}
+	})
 }
 
 // An amended text has, for each run, one side or the other, and its times never go back.

@@ -2,7 +2,6 @@ package align
 
 import (
 	"math"
-	"slices"
 	"strings"
 	"time"
 	"unicode"
@@ -130,57 +129,15 @@ func (s spelled) rangeOf(from, to int) Range {
 	return r
 }
 
-// equals returns the equal words of the cheapest alignment of two lists of folded words, in order. Of equally cheap ones it takes one
-// that pairs words.
+// equals returns the equal words of the cheapest alignment of two lists of folded words, in order.
 func equals(x, y []string) []Pair {
-	n, m := len(x), len(y)
-	const (
-		pair = iota
-		onlyX
-		onlyY
-	)
-	width := m + 1
-	way := make([]uint8, (n+1)*width)
-	row := make([]float64, width)
-	for j := range row {
-		row[j], way[j] = float64(j)*runMissing, onlyY
-	}
 	var scratch []int
-	for i := range n {
-		diagonal := row[0]
-		row[0] += runMissing
-		way[(i+1)*width] = onlyX
-		for j := range m {
-			best, step := diagonal, uint8(pair)
-			if x[i] != y[j] {
-				best += runDiffer - runAlike*likeness(x[i], y[j], &scratch)
-			}
-			if c := row[j+1] + runMissing; c < best {
-				best, step = c, onlyX
-			}
-			if c := row[j] + runMissing; c < best {
-				best, step = c, onlyY
-			}
-			diagonal, row[j+1] = row[j+1], best
-			way[(i+1)*width+j+1] = step
+	return cheapest(len(x), len(y), runMissing, func(i, j int) float64 {
+		if x[i] == y[j] {
+			return 0
 		}
-	}
-	var pairs []Pair
-	for i, j := n, m; i > 0 || j > 0; {
-		switch way[i*width+j] {
-		case pair:
-			i, j = i-1, j-1
-			if x[i] == y[j] {
-				pairs = append(pairs, Pair{i, j})
-			}
-		case onlyX:
-			i--
-		case onlyY:
-			j--
-		}
-	}
-	slices.Reverse(pairs)
-	return pairs
+		return runDiffer - runAlike*likeness(x[i], y[j], &scratch)
+	})
 }
 
 // likeness is how much two folded words are alike, from 0 to 1: by the edits from one to the other, in bytes. Words that neither begin

@@ -125,12 +125,37 @@ func timedOnly(words []scout.Word) []scout.Word {
 	return slices.DeleteFunc(slices.Clone(words), func(w scout.Word) bool { return w.Start == nil || w.End == nil })
 }
 
+// rewriting is what Amend or Revise makes of two texts where every run that differs is taken, or none.
+type rewriting struct {
+	a, b, want string
+	take       bool
+}
+
+// testRewriting tries the cases, and which times words get.
+func testRewriting(t *testing.T, rewrite func(a, b []scout.Word, runs []align.Run, take func(align.Run) bool) []scout.Word, cases map[string]rewriting) {
+	t.Helper()
+	made := func(a, b []scout.Word, take bool) []scout.Word {
+		return rewrite(a, b, align.Runs(a, b), func(align.Run) bool { return take })
+	}
+	for situation, c := range cases {
+		words := made(spokenWords(c.a, 0, true), spokenWords(c.b, 0, true), c.take)
+		list := make([]string, len(words))
+		for i := range words {
+			list[i] = words[i].Text
+		}
+		if got := strings.Join(list, " "); got != c.want {
+			t.Errorf("%s: %q, want %q", situation, got, c.want)
+		}
+	}
+	words := made(spokenWords("one too three", 0, true), spokenWords("one two three", 0.15, true), true)
+	if got, want := placesOf(words), "one(0.40) two(0.95) three(1.20) "; got != want {
+		t.Errorf("times are %s, want %s", got, want)
+	}
+}
+
 func TestRevise(t *testing.T) {
 	t.Parallel()
-	for situation, c := range map[string]struct {
-		a, b, want string
-		take       bool
-	}{
+	testRewriting(t, align.Revise, map[string]rewriting{
 		"all of b":                         {"we met frank. and left", "We met Frank and left.", "We met Frank and left.", true},
 		"a's word takes b's mark":          {"hello word", "Hello, world.", "Hello, word.", false},
 		"a's word begins a sentence":       {"yes. these are good", "Yes. This are good", "Yes. These are good", false},
@@ -141,22 +166,7 @@ func TestRevise(t *testing.T) {
 		"a word that b has not":            {"one two three", "One three.", "One two three.", false},
 		"a word that a has not":            {"one three", "One two three.", "One three.", false},
 		"the same is taken from b":         {"the shop boy", "The shop-boy!", "The shop-boy!", false},
-	} {
-		a, b := spokenWords(c.a, 0, true), spokenWords(c.b, 0, true)
-		revised := align.Revise(a, b, align.Runs(a, b), func(align.Run) bool { return c.take })
-		list := make([]string, len(revised))
-		for i := range revised {
-			list[i] = revised[i].Text
-		}
-		if got := strings.Join(list, " "); got != c.want {
-			t.Errorf("%s: %q, want %q", situation, got, c.want)
-		}
-	}
-	a, b := spokenWords("one too three", 0, true), spokenWords("one two three", 0.15, true)
-	revised := align.Revise(a, b, align.Runs(a, b), func(align.Run) bool { return true })
-	if got, want := placesOf(revised), "one(0.40) two(0.95) three(1.20) "; got != want {
-		t.Errorf("times are %s, want %s", got, want)
-	}
+	})
 }
 
 func TestRunLogProbs(t *testing.T) {
