@@ -1,11 +1,11 @@
 package webhook_test
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -102,16 +102,34 @@ func TestTheMachinesOwnAddressesAreClosed(t *testing.T) {
 	}
 }
 
-// No proxy of the environment is asked: it would connect to whatever it is told. Without t.Parallel, because the environment is everybody's.
-func TestNoProxyIsAsked(t *testing.T) {
-	asked := make(chan string, 10)
-	proxy := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { asked <- r.RequestURI }))
-	defer proxy.Close()
+// everybodysProxy is a proxy that the environment names in all tests of the package, as a system does: the standard library asks the
+// environment once.
+type everybodysProxy struct {
+	*httptest.Server
+	asked chan string
+}
+
+// theProxy belongs to TestMain.
+var theProxy everybodysProxy
+
+// newProxy starts a proxy and names it in the environment.
+func newProxy() (everybodysProxy, error) {
+	p := everybodysProxy{asked: make(chan string, 10)}
+	p.Server = httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { p.asked <- r.RequestURI }))
 	for _, name := range []string{"HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "https_proxy", "ALL_PROXY"} {
-		t.Setenv(name, proxy.URL)
+		if err := os.Setenv(name, p.URL); err != nil {
+			return p, err
+		}
 	}
+	return p, nil
+}
+
+// No proxy of the environment is asked: it would connect to whatever it is told.
+func TestNoProxyIsAsked(t *testing.T) {
+	t.Parallel()
 	// The client of the standard library would: otherwise this test proves nothing.
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, "http://hooks.invalid/", http.NoBody)
+	const control = "http://control.invalid/"
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, control, http.NoBody)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -121,15 +139,16 @@ func TestNoProxyIsAsked(t *testing.T) {
 		t.Fatal(err)
 	}
 	_ = response.Body.Close() // it is empty
-	<-asked
 	b := newBench(t, func(o *webhook.Options) { o.Within = time.Second })
 	hook := b.add("http://hooks.invalid/")
-	ctx, cancel := context.WithCancel(t.Context())
-	defer cancel()
-	if tested, err := b.hooks.Test(ctx, hook.ID); err != nil || tested.Err == nil {
+	if tested, err := b.hooks.Test(t.Context(), hook.ID); err != nil || tested.Err == nil {
 		t.Errorf("%+v %v", tested, err)
 	}
-	if len(asked) > 0 {
-		t.Errorf("the proxy was asked for %s", <-asked)
+	asked := map[string]bool{<-theProxy.asked: true}
+	for len(theProxy.asked) > 0 {
+		asked[<-theProxy.asked] = true
+	}
+	if len(asked) != 1 || !asked[control] {
+		t.Errorf("the proxy was asked for %v", asked)
 	}
 }

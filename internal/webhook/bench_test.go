@@ -27,7 +27,22 @@ import (
 	"github.com/scout-speech/scout/internal/webhook"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	var err error
+	if theProxy, err = newProxy(); err != nil {
+		panic(err)
+	}
+	goleak.VerifyTestMain(proxied{m})
+}
+
+// proxied are the tests, beside a proxy.
+type proxied struct{ tests *testing.M }
+
+// Run implements goleak.TestingM.
+func (p proxied) Run() int {
+	defer theProxy.Close()
+	return p.tests.Run()
+}
 
 // bench is a store with webhooks, on a clock that the test sets.
 type bench struct {
