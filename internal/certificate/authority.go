@@ -322,14 +322,20 @@ func forgetKey(dir string) error {
 }
 
 // Forget removes what tls.mode = auto left and nothing uses now, and returns the files that are gone. Where clients are shown another certificate,
-// that is all of it: a CA that signs for nobody misleads whoever is pointed to it, and its key and that of its certificate are secrets. Where TLS is off
+// that is all of it: a CA that can sign nothing any more misleads whoever is pointed to it, and the key of its certificate is a secret. A CA whose key
+// the person wants to be kept (tls.keep_ca_key) stays with that key: it can sign again, and who trusts it need not be asked again. Where TLS is off
 // (o.Cert is empty) it may come back, and nobody shall have to trust another CA for that: only the key of the CA goes, unless it is to be kept.
 func Forget(o Options) (gone []string, err error) {
-	names := []string{caKeyName, pairName, caName}
-	if o.Cert == "" {
-		names = names[:1]
-		if o.KeepCAKey {
-			return nil, nil
+	_, keyErr := os.Stat(caKeyFile(o.Dir))
+	signs := o.KeepCAKey && (keyErr == nil || !absent(keyErr)) // turned on later, the key of the CA that there is was never kept
+	var names []string
+	if !signs {
+		names = append(names, caKeyName)
+	}
+	if o.Cert != "" {
+		names = append(names, pairName)
+		if !signs {
+			names = append(names, caName)
 		}
 	}
 	var errs []error
