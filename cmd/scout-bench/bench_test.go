@@ -9,6 +9,7 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/bench"
@@ -197,7 +198,7 @@ func TestLiveDecodeMeasuresEverything(t *testing.T) {
 		t.Fatalf("exit %d, %v: %s%s", code, err, out, said)
 	}
 	whole := report.Groups[len(report.Groups)-1]
-	if whole.Name != bench.GroupLong || whole.Live == nil || whole.Live.WER > 0.05 || report.Changed != 0 || report.Committed < 40 || report.CPUShare <= 0 || report.Flicker < 0 {
+	if whole.Name != bench.LongGroup(10*time.Minute) || whole.Live == nil || whole.Live.WER > 0.05 || report.Changed != 0 || report.Committed < 40 || report.CPUShare <= 0 || report.Flicker < 0 {
 		t.Errorf("%+v", report)
 	}
 	if report.FirstPartial.Count < 3 || report.Commit.Count < 10 || len(report.Groups) < 2 {

@@ -18,6 +18,7 @@ import (
 	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/bench/rig"
 	"github.com/scout-speech/scout/internal/engine/schedule"
+	"github.com/scout-speech/scout/internal/recognize"
 	"github.com/scout-speech/scout/internal/release"
 	"github.com/scout-speech/scout/internal/speech"
 )
@@ -53,9 +54,11 @@ server is involved; the report says so.
 Figures, for --figure:
   2s, 10s, 60s    dictations of that length, stopped inside a word, and 0, 100,
                   300 and 1000 ms after the last one
-  long            the joined clips, --length at a time
+  long            joined clips of --length, with the errors of each version and
+                  of scout transcribe --effort normal in the same recording
   kills           the same, while the engine is killed every 20 s, the daemon
                   once, and the command once
+  memory          60 s, and the memory of all processes 70 s later
   core            10 s, while stress-ng keeps one processor busy
   warm, cold      speech begins 200 ms before the command, with a microphone
                   that was kept open, and 300 ms after it, with one that was not
@@ -136,6 +139,9 @@ func benchLive(ctx context.Context, a *app, o benchLiveOptions, dir string) (err
 	if err != nil {
 		return err
 	}
+	if report.AccurateMemory, err = o.accurateMemory(a); err != nil {
+		return err
+	}
 	models, _, err := a.Settings.ModelsDir()
 	if err != nil {
 		return err
@@ -183,6 +189,28 @@ func (o *benchLiveOptions) open(r *cli.Recognizer) (*bench.LiveReport, error) {
 			report.Setup.Model, report.Device, report.Setup.CPU).WithHint("name another file")
 	}
 	return report, nil
+}
+
+// accurateMemory is what the catalogue says that the engine of the accurate model takes, 0 if it says nothing.
+func (o *benchLiveOptions) accurateMemory(a *app) (int64, error) {
+	store, err := a.OpenModels()
+	if err != nil {
+		return 0, err
+	}
+	id, err := a.Roles().Pick(store, recognize.Accurate)
+	if err != nil {
+		return 0, err
+	}
+	known, err := store.List()
+	if err != nil {
+		return 0, err
+	}
+	for i := range known {
+		if known[i].ID == id && known[i].Figures != nil {
+			return known[i].Figures.MemoryBytes, nil
+		}
+	}
+	return 0, nil
 }
 
 // write prints the report.

@@ -201,7 +201,7 @@ func (b *liveDecode) run(ctx context.Context, dir string, entries []bench.Entry)
 	}
 	for i, s := range stretches {
 		b.show.Draw(fmt.Sprintf("joined clips: %d of %d", i+1, len(stretches)))
-		result, err := b.live.Dictate(ctx, rig.Whole(s.samples, fmt.Sprintf("%.0f min", length.Minutes()), moments[i%len(moments)]))
+		result, err := b.live.Dictate(ctx, rig.Whole(s.samples, bench.LongGroup(length), moments[i%len(moments)]))
 		if err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"time"
 
@@ -50,6 +51,7 @@ func liveFigures() []liveFigure {
 		{"2s", short(bench.Group2s, 2*time.Second, 1)},
 		{"10s", short(bench.Group10s, 10*time.Second, 1)},
 		{"60s", short(bench.Group60s, time.Minute, 4)},
+		{"memory", (*liveBench).memory},
 		{"core", (*liveBench).core},
 		{"warm", (*liveBench).warm},
 		{"cold", (*liveBench).cold},
@@ -155,6 +157,21 @@ func (l *liveBench) short(ctx context.Context, group string, length time.Duratio
 	}
 	for i, take := range takes {
 		if err := l.dictate(ctx, take, i, len(takes), rig.Manner{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// memory makes dictations of a minute, a twentieth of --takes of them, and measures the memory after a rest too.
+func (l *liveBench) memory(ctx context.Context) error {
+	const fraction = 20
+	takes, err := l.cuts(ctx, bench.GroupRest, time.Minute, max(1, l.options.takes/fraction))
+	if err != nil {
+		return err
+	}
+	for i, take := range takes {
+		if err := l.dictate(ctx, take, i, len(takes), rig.Manner{Rest: true}); err != nil {
 			return err
 		}
 	}
@@ -275,16 +292,20 @@ func (l *liveBench) noise(ctx context.Context) error {
 	return l.each(ctx, rig.SoundTakes(l.options.sounds))
 }
 
-// longTakes returns the joined clips, a twentieth of --takes of them.
+// longTakes returns joined clips, a twentieth of --takes times. Each begins with another clip, and goes on with the first one after the
+// last one.
 func (l *liveBench) longTakes(ctx context.Context, group string) ([]rig.Take, error) {
-	stretches, err := l.stretches(ctx)
-	if err != nil {
-		return nil, err
-	}
 	const fraction = 20
 	moments, _ := bench.StopMoments()
 	var takes []rig.Take
-	for i, s := range stretches[:min(len(stretches), max(1, l.options.takes/fraction))] {
+	n := max(1, l.options.takes/fraction)
+	for i := range n {
+		first := i * len(l.entries) / n
+		stretches, err := gather(ctx, l.app, l.dir, slices.Concat(l.entries[first:], l.entries[:first]), l.options.length)
+		if err != nil {
+			return nil, err
+		}
+		s := stretches[0]
 		take := rig.Whole(s.samples, group, moments[(i+1)%len(moments)])
 		take.Reference = strings.Join(s.reference, " ")
 		takes = append(takes, take)
@@ -293,7 +314,7 @@ func (l *liveBench) longTakes(ctx context.Context, group string) ([]rig.Take, er
 }
 
 func (l *liveBench) long(ctx context.Context) error {
-	takes, err := l.longTakes(ctx, bench.GroupLong)
+	takes, err := l.longTakes(ctx, bench.LongGroup(l.options.length))
 	if err != nil {
 		return err
 	}
@@ -302,7 +323,7 @@ func (l *liveBench) long(ctx context.Context) error {
 
 // kills makes the first of the long dictations, and kills.
 func (l *liveBench) kills(ctx context.Context) error {
-	takes, err := l.longTakes(ctx, bench.GroupKilled)
+	takes, err := l.longTakes(ctx, bench.KilledGroup(l.options.length))
 	if err != nil {
 		return err
 	}

@@ -12,9 +12,8 @@ const (
 	Group2s       = "2 s"
 	Group10s      = "10 s"
 	Group60s      = "60 s"
-	GroupLong     = "10 min"
 	GroupOneCore  = "10 s, a core taken away"
-	GroupKilled   = "10 min, with kills"
+	GroupRest     = "60 s, then rest"
 	GroupWarm     = "warm stream"
 	GroupCold     = "cold stream"
 	GroupCommands = "spoken commands"
@@ -24,8 +23,40 @@ const (
 	PrefixQuiet = "quiet: "
 )
 
+// Names of groups of joined clips end so.
+const (
+	longSuffix   = " min"
+	killedSuffix = longSuffix + ", with kills"
+)
+
+// usualLength is the length of joined clips for which something is promised.
+const usualLength = 10 * time.Minute
+
+// LongGroup is the name of the group of joined clips of a length, KilledGroup of those in which something was killed.
+func LongGroup(length time.Duration) string {
+	return fmt.Sprintf("%.3g%s", length.Minutes(), longSuffix)
+}
+
+// KilledGroup is described at LongGroup.
+func KilledGroup(length time.Duration) string {
+	return fmt.Sprintf("%.3g%s", length.Minutes(), killedSuffix)
+}
+
+// Long reports whether a group has joined clips, whose texts are known, and nothing was killed.
+func Long(group string) bool { return strings.HasSuffix(group, longSuffix) }
+
+func killed(group string) bool { return strings.HasSuffix(group, killedSuffix) }
+
+// longID is the id of a figure of joined clips: those of the usual length have the plain one.
+func longID(id, group string) string {
+	if group == LongGroup(usualLength) {
+		return id
+	}
+	return id + "_" + slug(group)
+}
+
 // disturbed reports whether something was killed or taken away in a group.
-func disturbed(group string) bool { return group == GroupOneCore || group == GroupKilled }
+func disturbed(group string) bool { return group == GroupOneCore || killed(group) }
 
 // usual reports whether a group has speech as people dictate it, and nothing was killed or taken away.
 func usual(group string) bool {
@@ -76,11 +107,11 @@ func (r *LiveReport) latencies(add func(Figure)) {
 		if g.Ratio > 0 {
 			f.Detail += fmt.Sprintf(", %.2f bare decodes", g.Ratio)
 		}
-		switch g.Name {
-		case Group2s, Group10s, Group60s:
-		case GroupLong:
+		switch {
+		case g.Name == Group2s, g.Name == Group10s, g.Name == Group60s:
+		case Long(g.Name):
 			f.Name, f.Value = "stop to text, "+g.Name+", longest", g.StopToText.Max
-		case GroupOneCore:
+		case g.Name == GroupOneCore:
 			f.Bound, f.Aim = behind, 0
 		default:
 			continue
@@ -100,24 +131,21 @@ func (r *LiveReport) texts(add func(Figure)) {
 	if r.Committed > 0 {
 		add(Figure{ID: "changed_words", Name: "committed words that changed", Unit: UnitWords, Value: float64(r.Changed), None: true, Detail: count(r.Committed, "words")})
 	}
-	group := func(name string) *LiveGroup {
-		i := slices.IndexFunc(r.Groups, func(g LiveGroup) bool { return g.Name == name })
-		if i < 0 {
-			return nil
+	for i := range r.Groups {
+		g := &r.Groups[i]
+		if !Long(g.Name) || g.Live == nil {
+			continue
 		}
-		return &r.Groups[i]
-	}
-	if g := group(GroupLong); g != nil && g.Live != nil {
 		l, s := g.Live.Words, g.Single.Words
-		add(Figure{ID: "wer_points", Name: "WER live minus single pass", Unit: UnitPoints, Value: g.Points, Bound: 1, Aim: 0.5, Detail: fmt.Sprintf(
+		add(Figure{ID: longID("wer_points", g.Name), Name: "WER live minus single pass, " + g.Name, Unit: UnitPoints, Value: g.Points, Bound: 1, Aim: 0.5, Detail: fmt.Sprintf(
 			"%.2f %% and %.2f %% of %d words; deleted %d and %d", 100*g.Live.WER, 100*g.Single.WER, l.Reference, l.Deleted, s.Deleted)})
 		if g.Marks != nil {
-			add(Figure{ID: "marks", Name: "sentence ends and capitals unlike the single pass", Unit: UnitShare, Value: g.Marks.share(), Detail: g.Marks.String()})
+			add(Figure{ID: longID("marks", g.Name), Name: "sentence ends and capitals unlike the single pass", Unit: UnitShare, Value: g.Marks.share(), Detail: g.Marks.String()})
 		}
 	}
-	if killed, calm, alone := r.twins(); killed.Words.Reference > 0 {
-		add(Figure{ID: "kills_points", Name: "WER with kills minus undisturbed", Unit: UnitPoints, Value: 100 * (killed.WER - calm.WER), Bound: 0.5, Detail: fmt.Sprintf(
-			"%.2f %% and %.2f %% of the same %d words; deleted %d and %d; without an undisturbed one: %d", 100*killed.WER, 100*calm.WER, killed.Words.Reference, killed.Words.Deleted, calm.Words.Deleted, alone)})
+	if with, calm, alone := r.twins(); with.Words.Reference > 0 {
+		add(Figure{ID: "kills_points", Name: "WER with kills minus undisturbed", Unit: UnitPoints, Value: 100 * (with.WER - calm.WER), Bound: 0.5, Detail: fmt.Sprintf(
+			"%.2f %% and %.2f %% of the same %d words; deleted %d and %d; without an undisturbed one: %d", 100*with.WER, 100*calm.WER, with.Words.Reference, with.Words.Deleted, calm.Words.Deleted, alone)})
 	}
 	for i := range r.Groups {
 		g := &r.Groups[i]
@@ -141,10 +169,10 @@ func (r *LiveReport) texts(add func(Figure)) {
 
 // twins returns the words of the dictations in which something was killed, and of the last undisturbed ones of the same recordings. They
 // are empty if there are no undisturbed ones. alone is how many were left out for that reason.
-func (r *LiveReport) twins() (killed, calm LiveWords, alone int) {
-	undisturbed := r.of(func(group string) bool { return group == GroupLong })
+func (r *LiveReport) twins() (with, calm LiveWords, alone int) {
+	undisturbed := r.of(Long)
 	slices.Reverse(undisturbed)
-	for _, k := range r.of(func(group string) bool { return group == GroupKilled }) {
+	for _, k := range r.of(killed) {
 		same := slices.IndexFunc(undisturbed, func(t *LiveTake) bool {
 			return t.Live != nil && k.Live != nil && t.Live.Reference == k.Live.Reference && (t.Audio-k.Audio).Abs() < 2*time.Second
 		})
@@ -152,22 +180,37 @@ func (r *LiveReport) twins() (killed, calm LiveWords, alone int) {
 			alone++
 			continue
 		}
-		killed.add(*k.Live)
+		with.add(*k.Live)
 		calm.add(*undisturbed[same].Live)
 	}
-	return killed, calm, alone
+	return with, calm, alone
 }
+
+// RestAfter is how long after a dictation the memory is measured again: nothing needs the accurate model any more.
+const RestAfter = 70 * time.Second
 
 // resources are the figures of memory and processor.
 func (r *LiveReport) resources(add func(Figure)) {
-	var most int64
+	var most, rest int64
+	again := false // a second pass was made
 	var cpu, audio time.Duration
 	for _, t := range r.of(func(group string) bool { return !disturbed(group) && !strings.HasPrefix(group, PrefixNoise) }) {
-		most = max(most, t.PSS)
+		most, rest = max(most, t.PSS), max(rest, t.RestPSS)
+		again = again || t.Second != nil && t.Second.accurate()
 		cpu, audio = cpu+t.CPU, audio+t.Audio
 	}
+	const one, oneAim, both = 200, 170, 215
+	f := Figure{ID: "pss", Name: "memory of all processes (PSS)", Unit: UnitMB, Value: megabytes(most), Bound: one, Aim: oneAim}
+	after := Figure{ID: "pss_rest", Name: fmt.Sprintf("memory of all processes %s after a dictation (PSS)", RestAfter), Unit: UnitMB, Value: megabytes(rest), Bound: one}
+	if again && r.AccurateMemory > 0 {
+		f.Bound, f.Aim, f.Detail = both+megabytes(r.AccurateMemory), 0, fmt.Sprintf("%d MB, and %.0f of the accurate model", both, megabytes(r.AccurateMemory))
+		after.Bound = both
+	}
 	if most > 0 {
-		add(Figure{ID: "pss", Name: "memory of all processes (PSS)", Unit: UnitMB, Value: megabytes(most), Bound: 200, Aim: 170})
+		add(f)
+	}
+	if rest > 0 {
+		add(after)
 	}
 	if cpu > 0 {
 		add(Figure{ID: "cpu", Name: "processor, of one core", Unit: UnitShare, Value: 100 * cpu.Seconds() / audio.Seconds(), Bound: 50})

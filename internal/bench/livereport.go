@@ -64,6 +64,8 @@ type LiveReport struct {
 	// CPUShare is the processor time over the length of all dictations: of the engine on a simulated clock, otherwise of
 	// all processes.
 	CPUShare float64 `json:"cpu_share"`
+	// AccurateMemory is what the engine of the accurate model takes in bytes, as the catalogue has it; 0 if that is not known.
+	AccurateMemory int64 `json:"accurate_memory_bytes,omitempty"`
 	// Takes are the dictations.
 	Takes []LiveTake `json:"takes"`
 }
@@ -138,9 +140,10 @@ type LiveTake struct {
 	Changed   int `json:"changed_words"`
 	Shown     int `json:"shown_words"`
 	// CPU is the processor time: of the engine on a simulated clock, otherwise of all processes. PSS is the largest
-	// proportional set size of all processes together in bytes.
-	CPU time.Duration `json:"cpu_ns"`
-	PSS int64         `json:"pss_bytes,omitempty"`
+	// proportional set size of all processes together in bytes, RestPSS what it is RestAfter later; 0 if that was not measured.
+	CPU     time.Duration `json:"cpu_ns"`
+	PSS     int64         `json:"pss_bytes,omitempty"`
+	RestPSS int64         `json:"rest_pss_bytes,omitempty"`
 	// Live and Single compare the text and that of a single pass over the same audio with what was said; nil if that is
 	// not known.
 	Live   *Edits `json:"live,omitempty"`

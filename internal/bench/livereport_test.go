@@ -45,15 +45,15 @@ func TestLiveReport(t *testing.T) {
 		take.Shown, take.PSS = i, int64(i)*50e6
 		r.Add(take)
 	}
-	killed := liveTake(GroupKilled, "", 9000, 0)
+	killed := liveTake(KilledGroup(usualLength), "", 9000, 0)
 	killed.FirstPartial, killed.Commit, killed.Changed = 9*time.Second, []time.Duration{20 * time.Second}, 1
 	killed.Judge("one two three four", "one two three four")
 	r.Add(killed)
-	long := liveTake(GroupLong, StopAfter0, 70, 0)
+	long := liveTake(LongGroup(usualLength), StopAfter0, 70, 0)
 	long.Text = "one two three for"
 	long.Judge("one two three four", "one two three four")
 	r.Add(long)
-	other := liveTake(GroupLong, StopAfter0, 70, 0) // of another recording: kills are not compared with it
+	other := liveTake(LongGroup(usualLength), StopAfter0, 70, 0) // of another recording: kills are not compared with it
 	other.Audio, other.CPU, other.Committed, other.Text = 10*time.Second, 2500*ms, 0, ""
 	other.Judge("five six", "")
 	r.Add(other)
@@ -64,6 +64,16 @@ func TestLiveReport(t *testing.T) {
 	cold := liveTake(GroupCold, "", 30, 0)
 	cold.FirstUnrecorded, cold.FirstMissing, cold.FirstSingle = true, true, true
 	r.Add(cold)
+	minute := liveTake(LongGroup(time.Minute), "", 100, 0)
+	minute.Audio, minute.CPU, minute.Committed = 0, 0, 0
+	said := Words("one two three four five six seven eight nine ten")
+	edits := func(text string) *Edits { e := CountEdits(said, Words(text)); return &e }
+	minute.PSS, minute.RestPSS, r.AccurateMemory = 400e6, 190e6, 200e6
+	minute.Second = &LiveSecond{
+		Outcome: "published", StopToText: 650 * ms, First: edits("one two three four five six"), Edits: edits("one two three four five six seven"),
+		Single: edits("one two three four five six seven eight"),
+	}
+	r.Add(minute)
 	noise := liveTake(PrefixNoise+"hum", "", 30, 0)
 	noise.Committed, noise.Text, noise.FirstPartial = 2, "the the", 9*time.Second
 	r.Add(noise)
@@ -78,7 +88,7 @@ func TestLiveReport(t *testing.T) {
 	if r.FirstPartial.Count != 4 || r.FirstPartial.Max != 400 || r.Commit.Count != 8 || r.Commit.Max != 2000 {
 		t.Errorf("what is killed must not count: %+v, %+v", r.FirstPartial, r.Commit)
 	}
-	if r.StopToText.Count != 8 || r.StopToText.Max != 200 {
+	if r.StopToText.Count != 9 || r.StopToText.Max != 200 {
 		t.Errorf("all lengths: %+v", r.StopToText)
 	}
 	if r.Committed != 4*4+4+4+0+4+2 || r.Changed != 1 || r.Flicker != 6.0/30 || r.CPUShare != 0.25 {
@@ -100,7 +110,11 @@ func TestLiveReport(t *testing.T) {
 		"cold_stream":            {1, false},
 		"cold_stream_unrecorded": {1, false},
 		"noise_hum":              {2, false},
-		"pss":                    {150, true},
+		"stop_to_second_1_min":   {650, true},
+		"second_wer_1_min":       {30, false},
+		"second_points_1_min":    {10, false},
+		"pss":                    {400, true},
+		"pss_rest":               {190, true},
 		"cpu":                    {25, true},
 	} {
 		if f := figure(t, r, id); f.Value < want.value-1e-9 || f.Value > want.value+1e-9 || f.OK != want.ok {

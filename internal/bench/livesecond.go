@@ -16,9 +16,10 @@ type LiveSeconds struct {
 	StopToSecond Spread `json:"stop_to_second_ms"`
 	StopToInsert Spread `json:"stop_to_insert_ms"`
 	Inserted     int    `json:"inserted"`
-	// Words compares the texts after the second pass with what was said, Single those of a single pass of the accurate model; absent if
-	// that is not known.
+	// Words compares the texts after the second pass with what was said, First those of the first pass of the same dictations, Single
+	// those of a single pass of the accurate model; absent if that is not known.
 	Words  *LiveWords `json:"words,omitempty"`
+	First  *LiveWords `json:"first,omitempty"`
 	Single *LiveWords `json:"single,omitempty"`
 }
 
@@ -30,8 +31,10 @@ type LiveSecond struct {
 	// Outcome is as in docs/formats/live-events.md. StopToText is from the stop to the text, or to when it was known that there is none.
 	Outcome    string        `json:"outcome"`
 	StopToText time.Duration `json:"stop_to_text_ns"`
-	// Edits compares the text after the second pass with what was said, Single that of the accurate model in a single pass.
+	// Edits compares the text after the second pass with what was said, First that of the first pass, Single that of the accurate model
+	// in a single pass. They are nil if what was said is not known.
 	Edits  *Edits `json:"edits,omitempty"`
+	First  *Edits `json:"first,omitempty"`
 	Single *Edits `json:"single,omitempty"`
 	Text   string `json:"text"`
 }
@@ -67,7 +70,7 @@ func secondsOf(takes []*LiveTake) *LiveSeconds {
 		for _, words := range []struct {
 			of   *Edits
 			into **LiveWords
-		}{{s.Edits, &r.Words}, {s.Single, &r.Single}} {
+		}{{s.Edits, &r.Words}, {s.First, &r.First}, {s.Single, &r.Single}} {
 			if words.of == nil {
 				continue
 			}
@@ -86,7 +89,7 @@ func secondsOf(takes []*LiveTake) *LiveSeconds {
 
 // secondFigures are the figures of second passes.
 func (r *LiveReport) secondFigures(add func(Figure)) {
-	const late = 700
+	const late, mostWrong, aimWrong = 700, 9, 8
 	inserted, passes := 0, 0
 	for i := range r.Groups {
 		g := &r.Groups[i]
@@ -102,16 +105,22 @@ func (r *LiveReport) secondFigures(add func(Figure)) {
 			ID: "stop_to_second_" + slug(g.Name), Name: "stop to accurate text, " + g.Name + ", p95", Unit: UnitMS, Value: s.StopToSecond.P95, Bound: late,
 			Detail: fmt.Sprintf("n %d of %d, p50 %.0f, longest %.0f ms; tail p50 %.1f s", s.StopToSecond.Count, s.StopToInsert.Count, s.StopToSecond.P50, s.StopToSecond.Max, g.Tail.P50/1000),
 		}
-		if g.Name == GroupLong {
+		if Long(g.Name) {
 			f.Name, f.Value = "stop to accurate text, "+g.Name+", longest", s.StopToSecond.Max
 		}
 		if s.StopToSecond.Count > 0 {
 			add(f)
 		}
+		if s.Words != nil && s.First != nil && Long(g.Name) {
+			add(Figure{
+				ID: longID("second_wer", g.Name), Name: "WER of the second version, " + g.Name, Unit: UnitShare, Value: 100 * s.Words.WER, Bound: mostWrong, Aim: aimWrong,
+				Detail: fmt.Sprintf("%d words; first version %.2f %%", s.Words.Words.Reference, 100*s.First.WER),
+			})
+		}
 		if s.Words != nil && s.Single != nil {
 			add(Figure{
-				ID: "second_points", Name: "WER of the second version minus single pass of the accurate model", Unit: UnitPoints, Value: 100 * (s.Words.WER - s.Single.WER), Bound: 0.5,
-				Detail: fmt.Sprintf("%.2f %% and %.2f %% of %d words", 100*s.Words.WER, 100*s.Single.WER, s.Words.Words.Reference),
+				ID: longID("second_points", g.Name), Name: "WER of the second version minus scout transcribe --effort normal, " + g.Name, Unit: UnitPoints, Value: 100 * (s.Words.WER - s.Single.WER), Bound: 0.5,
+				Detail: fmt.Sprintf("%.2f %% and %.2f %% of the same %d words", 100*s.Words.WER, 100*s.Single.WER, s.Words.Words.Reference),
 			})
 		}
 	}
@@ -148,7 +157,7 @@ func (r *LiveReport) writeSecond(t *table) {
 		}
 		slices.Sort(outcomes)
 		t.line("%s\t%s\t%.0f ms\t%.0f\t%.0f\t%.0f ms\t%.0f\t%d of %d\t%s\t%s\t%s\t", g.Name, strings.Join(outcomes, ", "), s.StopToSecond.P50, s.StopToSecond.P95, s.StopToSecond.Max,
-			s.StopToInsert.P50, s.StopToInsert.P95, s.Inserted, s.StopToInsert.Count, wer(g.Live), wer(s.Words), wer(s.Single))
+			s.StopToInsert.P50, s.StopToInsert.P95, s.Inserted, s.StopToInsert.Count, wer(s.First), wer(s.Words), wer(s.Single))
 	}
 	t.line("")
 }

@@ -183,21 +183,30 @@ func (b *Booth) scout(ctx context.Context, args ...string) *exec.Cmd {
 
 // ask runs scout and reads its JSON. One that fails may have answered nevertheless: a part of a text is missing.
 func (b *Booth) ask(ctx context.Context, into any, args ...string) error {
-	cmd := b.scout(ctx, append(args, "--json")...)
+	out, err := b.output(ctx, append(args, "--json")...)
+	if err != nil {
+		return err
+	}
+	if err := json.Unmarshal(out, into); err != nil {
+		return scout.Errorf(scout.CodeInternal, "scout %s: %w", strings.Join(args, " "), err)
+	}
+	return nil
+}
+
+// output runs scout and returns what it prints. Something printed is an answer, also of one that fails.
+func (b *Booth) output(ctx context.Context, args ...string) ([]byte, error) {
+	cmd := b.scout(ctx, args...)
 	var said strings.Builder
 	cmd.Stderr = &said
 	out, err := cmd.Output()
 	var exit *exec.ExitError
 	switch {
 	case errors.As(err, &exit) && len(out) == 0:
-		return scout.Errorf(scout.CodeInternal, "scout %s: %s", strings.Join(args, " "), strings.TrimSpace(said.String()))
+		return nil, scout.Errorf(scout.CodeInternal, "scout %s: %s", strings.Join(args, " "), strings.TrimSpace(said.String()))
 	case err != nil && exit == nil:
-		return scout.FileError(scout.CodeReadFailed, "start scout", err)
+		return nil, scout.FileError(scout.CodeReadFailed, "start scout", err)
 	}
-	if err := json.Unmarshal(out, into); err != nil {
-		return scout.Errorf(scout.CodeInternal, "scout %s: %w", strings.Join(args, " "), err)
-	}
-	return nil
+	return out, nil
 }
 
 // daemonStatus is what a Booth reads of scout status --json.

@@ -27,6 +27,8 @@ type Manner struct {
 	Begin *time.Duration
 	// Kills are what is killed; nil for nothing.
 	Kills *Kills
+	// Rest measures the memory again, bench.RestAfter after the last event.
+	Rest bool
 }
 
 // Kills are what is killed in a dictation, at fractions of its length; 0 for not at all.
@@ -140,7 +142,26 @@ func (b *Booth) Dictate(ctx context.Context, take Take, how Manner) (*bench.Live
 	if how.Kills == nil {
 		result.CPU, result.PSS = cpu, pss
 	}
-	return result, nil
+	if how.Rest {
+		result.RestPSS, err = c.rests(ctx)
+	}
+	return result, err
+}
+
+// rests waits, and returns the memory of all processes.
+func (c *conversation) rests(ctx context.Context) (pss int64, err error) {
+	last := c.final
+	if c.second != nil {
+		last = c.second
+	}
+	if err := resilience.Sleep(ctx, time.Until(last.at.Add(bench.RestAfter))); err != nil {
+		return 0, err
+	}
+	s, err := c.status(ctx)
+	for _, pid := range s.pids() {
+		pss += bench.ProportionalSize(pid)
+	}
+	return pss, err
 }
 
 // begin starts the command and the sound in the order that the manner says.

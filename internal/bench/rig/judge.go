@@ -61,10 +61,7 @@ func (c *conversation) judge(ctx context.Context, take *Take) (*bench.LiveTake, 
 	return result, c.bare(ctx, samples, result)
 }
 
-// accurateFrom is the length of dictations whose second pass is compared with a single pass of the accurate model.
-const accurateFrom = 5 * time.Minute
-
-// judgeSecond judges what the second pass made of a dictation.
+// judgeSecond judges what the second pass made of a dictation, and has joined clips transcribed as a file too.
 func (c *conversation) judgeSecond(ctx context.Context, take *Take, result *bench.LiveTake, recorded string) error {
 	if c.second == nil {
 		return nil
@@ -74,22 +71,20 @@ func (c *conversation) judgeSecond(ctx context.Context, take *Take, result *benc
 		s.Text = result.Text
 	}
 	result.Second = s
-	if take.Reference == "" {
+	if take.Reference == "" || take.Inferred {
 		return nil
 	}
 	said := bench.Words(take.Reference)
-	edits := bench.CountEdits(said, bench.Words(s.Text))
-	s.Edits = &edits
-	if take.StopAt < accurateFrom {
+	first, edits := bench.CountEdits(said, bench.Words(result.Text)), bench.CountEdits(said, bench.Words(s.Text))
+	s.First, s.Edits = &first, &edits
+	if !bench.Long(take.Group) {
 		return nil
 	}
-	var single struct {
-		Text string `json:"text"`
-	}
-	if err := c.ask(ctx, &single, "transcribe", recorded, "--effort", "normal", "--language", c.Language); err != nil {
+	single, err := c.output(ctx, "transcribe", recorded, "--effort", "normal", "--language", c.Language)
+	if err != nil {
 		return err
 	}
-	alone := bench.CountEdits(said, bench.Words(single.Text))
+	alone := bench.CountEdits(said, bench.Words(string(single)))
 	s.Single = &alone
 	return nil
 }

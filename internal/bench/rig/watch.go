@@ -17,9 +17,10 @@ type watch struct {
 }
 
 // watchEvery is how often the memory is read, and lookEvery how often processes are looked for that are new: the engine
-// comes with the first dictation.
+// comes with the first dictation, and that of the accurate model after it.
 const (
 	watchEvery = 500 * time.Millisecond
+	lookAgain  = 6
 	lookEvery  = 20
 )
 
@@ -43,7 +44,7 @@ func watchProcesses(ctx context.Context, b *Booth) *watch {
 			case <-ctx.Done():
 				return
 			}
-			if n == 2 || n%lookEvery == 0 {
+			if n == 2 || n == lookAgain || n%lookEvery == 0 {
 				w.look(ctx, false)
 			}
 		}
