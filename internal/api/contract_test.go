@@ -33,6 +33,17 @@ const (
 	examplesFile = "../../docs/formats/api-examples.md"
 )
 
+// storing is a storage with one file.
+type storing struct{}
+
+func (storing) Stored(context.Context) (v1.Storage, error) {
+	return v1.Storage{Data: []v1.Stored{{Kind: v1.StoredDatabase, Path: "/scout.db", Bytes: 1, Files: 1}}, Outgoing: []v1.Outgoing{{Kind: v1.OutgoingWebhook, ID: "whk_1", Address: "http://localhost:4318", Text: true, Local: true}}}, nil
+}
+
+func (storing) Remove(_ context.Context, kind string) (v1.StorageRemoved, error) {
+	return v1.StorageRemoved{Kind: kind, Removed: 1}, nil
+}
+
 // exemplary gives a server everything that the examples speak of.
 func exemplary(s *served) {
 	settings := v1.Settings{
@@ -53,6 +64,10 @@ func exemplary(s *served) {
 	at := time.Date(2026, 11, 28, 22, 0, 0, 0, time.UTC)
 	s.services.Health = func(context.Context, bool) health.Report {
 		return health.Report{Status: health.Healthy, Version: "0.5.0", Components: []health.Component{{Name: "store", Status: health.Healthy, Critical: true, LastCheck: at}}}
+	}
+	s.services.Storage = storing{}
+	s.services.Course = func(span string) v1.Course {
+		return v1.Course{Span: span, StepSeconds: 10, Since: v1.Time{Time: at}, Data: []v1.CoursePoint{{At: v1.Time{Time: at}, Processor: new(float64), P50: new(float64), P95: new(float64)}}}
 	}
 	s.services.Status = func(context.Context) v1.Status {
 		loaded := v1.EngineStatus{State: "loaded", Model: "whisper-base", Breaker: "closed", Starts: 1}

@@ -82,6 +82,8 @@ type Options struct {
 	Network Network
 	// Page is what Vite made of the page; nil for what is part of the program.
 	Page fs.FS
+	// SessionsFile keeps the sessions of browsers; empty for none, where they end with the server.
+	SessionsFile string
 }
 
 // Server answers requests. Serve may be called for several listeners.
@@ -125,6 +127,9 @@ func New(o Options, services Services) *Server {
 	s := &Server{options: o, times: o.Times.orDefaults(), services: services, log: scope.Log(), metrics: newMetrics(scope), ending: make(chan struct{})}
 	s.mux = &routes{visible: func(pattern string, r *http.Request) error { return s.visible(r.Context(), s.accessOf(pattern), r) }}
 	s.site = page.New(o.Page, o.Network.BasePath)
+	if o.SessionsFile != "" {
+		s.sessions.keepIn(o.SessionsFile, s.log)
+	}
 	s.keys = &keyring{read: func(ctx context.Context) ([]store.AccessKey, error) { return s.store().AccessKeys(ctx) }}
 	s.end = sync.OnceFunc(func() { close(s.ending) })
 	s.near.lingering.gauge = s.metrics.connections.WithLabelValues("lingering")
@@ -200,6 +205,7 @@ func (s *Server) register() {
 	s.registerTranscripts(api)
 	s.registerRecordings(api)
 	s.registerRetention(api)
+	s.registerStorage(api)
 	s.registerDiscard(api)
 	s.registerAudio(api)
 	s.registerExport(api)

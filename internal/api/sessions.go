@@ -6,8 +6,10 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"log/slog"
 	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -34,11 +36,13 @@ type session struct {
 	until time.Time
 }
 
-// sessions are kept in memory alone: they end with the daemon, with their key, or when their time is over.
+// sessions end with their key, when somebody ends them, or when their time is over. keepIn has them outlive the daemon; links never do.
 type sessions struct {
 	mu    sync.Mutex
 	all   map[secretHash]session // by their cookie
 	links map[secretHash]session // that begin one, by what is in the link
+	path  string                 // of the file that keeps them; empty for memory alone
+	log   *slog.Logger
 }
 
 // secretHash is the hash of a secret that a client has: what is in memory cannot be used.
@@ -87,7 +91,9 @@ func (s *sessions) begin(key string) (cookie string, displaced secretHash) {
 	if s.all == nil {
 		s.all = make(map[secretHash]session)
 	}
-	return cookie, keep(s.all, cookie, session{key, time.Now().Add(sessionLasts)})
+	displaced = keep(s.all, cookie, session{key, time.Now().Add(sessionLasts)})
+	_ = s.write() // it is logged; the session then ends with the daemon
+	return cookie, displaced
 }
 
 // link returns what begins a session, once, and until when.
@@ -140,19 +146,50 @@ func (s *sessions) lasts(hash secretHash) bool {
 	return found && !one.over()
 }
 
-func (s *sessions) end(cookie string) {
+// end ends a session. After an error it has ended for this daemon, and the next one may know it again.
+func (s *sessions) end(cookie string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if _, found := s.all[hashOf(cookie)]; !found {
+		return nil
+	}
 	delete(s.all, hashOf(cookie))
+	return s.write()
 }
 
 // endOf ends the sessions and links of a key.
 func (s *sessions) endOf(key string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	before := len(s.all)
 	for _, all := range []map[secretHash]session{s.all, s.links} {
 		maps.DeleteFunc(all, func(_ secretHash, one session) bool { return one.key == key })
 	}
+	if len(s.all) < before {
+		_ = s.write() // it is logged; a session of a key that is gone lets nobody in
+	}
+}
+
+// endAll ends every session and link, and returns the sessions. Its errors are those of end.
+func (s *sessions) endAll() (ended []secretHash, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	ended = slices.Collect(maps.Keys(s.all))
+	clear(s.all)
+	clear(s.links)
+	return ended, s.write()
+}
+
+// count is how many sessions have not ended.
+func (s *sessions) count() (n int) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, one := range s.all {
+		if !one.over() {
+			n++
+		}
+	}
+	return n
 }
 
 // cookieOutput sets a cookie.
@@ -167,7 +204,7 @@ const openPath = "/open/"
 func (s *Server) registerSessions(api huma.API) {
 	operation(api, about{
 		method: http.MethodPost, path: "/session", role: roleClient, secret: true, summary: "Begin a session",
-		description: "For pages, whose event streams and audio elements cannot send a key: a request with a key gets a cookie that counts as that key, until the daemon ends, the key is deleted, or for 30 days.",
+		description: "For pages, whose event streams and audio elements cannot send a key: a request with a key gets a cookie that counts as that key, until it is ended, the key is deleted, or for 30 days. It outlives the daemon.",
 		status:      http.StatusNoContent,
 	}, func(ctx context.Context, _ *none) (*cookieOutput, error) {
 		c := callerOf(ctx)
@@ -178,16 +215,9 @@ func (s *Server) registerSessions(api huma.API) {
 	})
 	operation(api, about{
 		method: http.MethodDelete, path: "/session", role: roleNone, summary: "End the session",
-		description: "Ends the session of the cookie with its open streams, and removes the cookie.",
+		description: "Ends the session of the cookie with its open streams, and removes the cookie. With all, which is the owner's, every session of every browser ends, and links of scout open do not work any more.",
 		status:      http.StatusNoContent,
-	}, func(ctx context.Context, in *struct {
-		Session string `cookie:"scout_session"`
-	},
-	) (*cookieOutput, error) {
-		s.sessions.end(in.Session)
-		s.underway.endSession(hashOf(in.Session))
-		return &cookieOutput{s.cookie("", -1, callerOf(ctx).secure).String()}, nil
-	})
+	}, s.endSession)
 	operation(api, about{
 		method: http.MethodPost, path: "/session/link", secret: true, summary: "Make a link that opens a session",
 		description: "A browser of the same user on this machine that follows the link within five minutes gets a session of the owner. It works once.",
@@ -210,6 +240,28 @@ func (s *Server) registerSessions(api huma.API) {
 		parameters: []*huma.Param{{Name: "link", In: "path", Required: true, Schema: textSchema()}},
 		root:       true, handler: s.open,
 	})
+}
+
+// endSession ends the session of a cookie, or all of them.
+func (s *Server) endSession(ctx context.Context, in *struct {
+	Session string `cookie:"scout_session"`
+	All     bool   `query:"all" doc:"Every session of every browser"`
+},
+) (*cookieOutput, error) {
+	gone := &cookieOutput{s.cookie("", -1, callerOf(ctx).secure).String()}
+	if !in.All {
+		err := s.sessions.end(in.Session)
+		s.underway.endSession(hashOf(in.Session))
+		return gone, err
+	}
+	if err := ownersOnly(ctx); err != nil {
+		return nil, err
+	}
+	ended, err := s.sessions.endAll()
+	for _, one := range ended {
+		s.underway.endSession(one)
+	}
+	return gone, err
 }
 
 // beginSession begins a session of a key and returns its cookie.

@@ -169,7 +169,7 @@ func HealthOf(r health.Report, degradation v1.Degradation) v1.Health {
 	h := v1.Health{Status: string(r.Status), Reasons: append([]string{}, r.Reasons...), UptimeSeconds: seconds(r.Uptime), Version: r.Version, Degradation: degradation, Components: make([]v1.Component, len(r.Components))}
 	for i, c := range r.Components {
 		h.Components[i] = v1.Component{
-			Name: c.Name, Status: string(c.Status), Reason: strings.TrimSpace(c.Reason), Critical: c.Critical, LastCheck: v1.TimeOf(c.LastCheck), Metadata: c.Metadata,
+			Name: c.Name, Status: string(c.Status), Reason: strings.TrimSpace(c.Reason), Critical: c.Critical, LastCheck: v1.TimeOf(c.LastCheck), Since: v1.TimeOf(c.Since), Metadata: c.Metadata,
 		}
 	}
 	return h

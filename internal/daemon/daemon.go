@@ -413,10 +413,10 @@ func (d *daemon) startServer(context.Context) error {
 	}
 	d.server = api.New(api.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Version: d.options.Version, Gatherer: scrape, Begin: d.activity.Begin,
-		Network: d.network(),
+		Network: d.network(), SessionsFile: d.sessionsFile(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Models: models, OpenAI: d.openAI(models, effort), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Imports: d.imports, Exports: d.exports, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages,
+		Devices: devices, Models: models, OpenAI: d.openAI(models, effort), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Imports: d.imports, Exports: d.exports, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages, Storage: kept{d}, Course: d.strain.course.of,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)

@@ -37,11 +37,18 @@ type checker struct {
 	last  health.Report
 	at    time.Time       // of the last report that somebody asked for
 	known map[string]bool // the components that once were not Unknown
+	since map[string]became
+}
+
+// became is when a component was first found to have a status.
+type became struct {
+	status health.Status
+	at     time.Time
 }
 
 func newChecker(scope observe.Scope, version string, checks []health.Check) *checker {
 	c := &checker{
-		checks: checks, about: about{version: version, began: time.Now()}, log: scope.Component("health").Log(), last: health.Report{Status: health.Unknown}, known: map[string]bool{},
+		checks: checks, about: about{version: version, began: time.Now()}, log: scope.Component("health").Log(), last: health.Report{Status: health.Unknown}, known: map[string]bool{}, since: map[string]became{},
 		gauge: observe.Register(scope, metric.NewGaugeVec(metric.Opts{
 			Name: "scout_health_status", Help: "State of a component when it was last checked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
 		}, []string{"component"})),
@@ -70,7 +77,12 @@ func (c *checker) look(ctx context.Context) health.Report {
 	if ctx.Err() != nil { // whoever asked is gone, and checks were broken off
 		return r
 	}
-	for _, component := range r.Components {
+	for i := range r.Components {
+		component := &r.Components[i]
+		if before, seen := c.since[component.Name]; !seen || before.status != component.Status {
+			c.since[component.Name] = became{component.Status, component.LastCheck}
+		}
+		component.Since = c.since[component.Name].at
 		c.gauge.WithLabelValues(component.Name).Set(number(component.Status))
 		c.known[component.Name] = c.known[component.Name] || component.Status != health.Unknown
 	}

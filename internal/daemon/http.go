@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"syscall"
@@ -60,6 +61,9 @@ func (d *daemon) startHTTP(ctx context.Context) error {
 	}
 	return d.startMetrics(ctx)
 }
+
+// sessionsFile is where the sessions of browsers are kept.
+func (d *daemon) sessionsFile() string { return filepath.Join(d.dir, SessionsName) }
 
 // goesOn reports whether the daemon goes on without an address at which it cannot listen.
 func (d *daemon) goesOn() bool { return d.options.OnDemand || d.given }

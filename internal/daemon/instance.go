@@ -20,6 +20,8 @@ const (
 	LogName    = "daemon.log"
 	// OutputName gets what a daemon that a command started writes to its standard streams: a panic, why it did not start.
 	OutputName = "daemon.output"
+	// SessionsName keeps the sessions of browsers, by the hashes of their cookies.
+	SessionsName = "sessions.json"
 )
 
 // Holder is who serves a data folder.

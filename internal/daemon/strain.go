@@ -62,6 +62,9 @@ type strain struct {
 	throttle func(share float64)
 	// tell notes a step in the journal.
 	tell func(ladder.Step)
+	// note keeps what a look found in course; nil for nobody.
+	note   func(now time.Time, r reading)
+	course *course
 
 	wake  chan struct{}
 	level atomic.Int32
@@ -72,6 +75,7 @@ type strain struct {
 	soft    uint64
 	window  []used // the newest last
 	percent float64
+	known   bool // percent was measured
 	share   float64
 }
 
@@ -151,7 +155,21 @@ func (s *strain) look() (soon bool) {
 	if taken {
 		s.took(step, state)
 	}
+	if s.note != nil {
+		s.note(now, s.reading())
+	}
 	return m.busy || !settled || slowed
+}
+
+// reading is what the last look found.
+func (s *strain) reading() reading {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := reading{memory: s.last.memory, soft: s.soft, percent: s.percent, level: int(s.ladder.State().Level), behind: s.last.behind}
+	if !s.known {
+		r.percent = -1
+	}
+	return r
 }
 
 // took does what a new level means, and tells it.
@@ -183,6 +201,7 @@ func (s *strain) slow(now time.Time, ran time.Duration, limit int) {
 		return
 	}
 	s.percent = 100 * (ran - first.ran).Seconds() / passed.Seconds() / float64(s.processors)
+	s.known = true
 	s.busy.Set(s.percent / 100)
 	share := s.share
 	switch most := float64(limit); {

@@ -410,6 +410,21 @@ func (w *Worker) Purged(recordings ...string) {
 	}
 }
 
+// Clear removes every file that is complete, before its time is over. It returns how many there were.
+func (w *Worker) Clear() (files int, err error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	found, _ := filepath.Glob(filepath.Join(w.options.Dir, "*"+suffix)) // of a pattern that is one
+	for _, path := range found {
+		if removeErr := removed(path); removeErr != nil {
+			err = errors.Join(err, removeErr)
+			continue
+		}
+		files++
+	}
+	return files, err
+}
+
 // holds reports whether a file has something of one of the recordings, or cannot be read.
 func holds(path string, recordings []string) bool {
 	z, err := zip.OpenReader(path)

@@ -29,6 +29,8 @@ type Component struct {
 	Critical  bool              `json:"critical"`
 	LastCheck time.Time         `json:"last_check"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
+	// Since is when it was first found to have this status; zero where nobody keeps that.
+	Since time.Time `json:"since,omitzero"`
 }
 
 // Result is the finding of a check; Run adds its name, time and weight.

@@ -69,6 +69,18 @@ func (f *Failures) Count(err error) error {
 	return err
 }
 
+// Total is how many failures were counted, of all codes together.
+func (f *Failures) Total() uint64 {
+	if f == nil {
+		return 0
+	}
+	sum := 0.0
+	for _, counter := range f.errors {
+		sum += counter.Value()
+	}
+	return uint64(sum)
+}
+
 // Guard runs work and turns a panic into an error with scout.CodeInternal, which it counts and logs with the stack. It
 // is the border of a component: a panic fails only this call.
 func (f *Failures) Guard(component string, work func() error) (err error) {

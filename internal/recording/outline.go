@@ -1,8 +1,11 @@
 package recording
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/atomicfile"
@@ -41,3 +44,26 @@ func (f *Folder) Outline(id ID) ([]byte, error) {
 	data, err := os.ReadFile(f.outlinePath(id))
 	return data, scout.FileError(scout.CodeReadFailed, "read the outline of a recording", err)
 }
+
+// RemoveOutlines removes the outlines of all recordings of a folder, which are computed again when they are asked for. It returns how many there were.
+func (f *Folder) RemoveOutlines() (files int, err error) {
+	found, _ := filepath.Glob(filepath.Join(f.dir, ".*"+outlineSuffix)) // of a pattern that is one
+	for _, path := range found {
+		switch removeErr := os.Remove(path); {
+		case errors.Is(removeErr, fs.ErrNotExist): // its recording went meanwhile
+		case removeErr != nil:
+			err = errors.Join(err, scout.FileError(scout.CodeWriteFailed, "remove the outline of a recording", removeErr))
+		default:
+			files++
+		}
+	}
+	return files, err
+}
+
+// IsOutline reports whether a file of a folder of recordings is an outline, by its name.
+func IsOutline(name string) bool {
+	return strings.HasPrefix(name, ".") && strings.HasSuffix(name, outlineSuffix)
+}
+
+// IsTrash reports whether a folder in a folder of recordings is its trash, by its name.
+func IsTrash(name string) bool { return name == trashName }

@@ -26,6 +26,7 @@ type Component struct {
 	Reason    string            `json:"reason,omitempty"`
 	Critical  bool              `json:"critical"`
 	LastCheck *Time             `json:"last_check,omitempty" format:"date-time"`
+	Since     *Time             `json:"since,omitempty" format:"date-time" doc:"When the daemon first found it to have this status"`
 	Metadata  map[string]string `json:"metadata,omitempty"`
 }
 
