@@ -2,7 +2,6 @@ package capture
 
 import (
 	"math"
-	"time"
 
 	"github.com/scout-speech/scout"
 )
@@ -24,11 +23,11 @@ func (o *owner) beginStop(c *command) {
 	}
 }
 
-// tryStop ends the recording once everything captured before stopAt is in the ring, or can no longer arrive.
-func (o *owner) tryStop(now time.Duration) {
+// tryStop ends the recording once everything captured before stopAt is in the ring, or can no longer arrive: frames that are late come
+// before those of a later time, and a device from which nothing comes is in an outage soon.
+func (o *owner) tryStop() {
 	s := o.session
-	if o.outage == nil && o.line.stream.RealTime() && now < o.stopAt+stopGrace &&
-		o.line.converter.position() < o.timeline.expected(o.stopAt) {
+	if o.outage == nil && o.line.stream.RealTime() && (o.wentOn > 0 || o.line.converter.position() < o.timeline.expected(o.stopAt)) {
 		return
 	}
 	if o.outage != nil {

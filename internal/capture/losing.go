@@ -31,6 +31,7 @@ func (o *owner) lose(ctx context.Context, reason scout.GapReason) {
 
 // interrupt begins an outage after the newest block.
 func (o *owner) interrupt(reason scout.GapReason) {
+	o.caughtUp()
 	o.take()
 	o.line.converter.flush()
 	o.timeline.endStretch()

@@ -23,8 +23,6 @@ const (
 	// longestStep is how much of the time between two steps counts as silence of the device. In a longer step this
 	// program itself did not run.
 	longestStep = restEvery + stepEvery
-	// stopGrace is how long the end of a recording waits for frames captured before it.
-	stopGrace = 60 * time.Millisecond
 )
 
 // owner is the part of a session that its one goroutine works on. Nothing in it is shared, except for opener.aside.
@@ -33,6 +31,7 @@ type owner struct {
 	hearing
 	course
 	second
+	catchUp
 
 	session  *Session
 	opener   opener
@@ -292,7 +291,8 @@ func (o *owner) fail(err error) {
 // session.
 func (o *owner) step(ctx context.Context) error {
 	now := o.now()
-	rested := min(now-o.lastStep, longestStep)
+	passed := now - o.lastStep
+	rested := min(passed, longestStep)
 	o.lastStep = now
 	if c := o.starting; c != nil {
 		switch {
@@ -308,7 +308,7 @@ func (o *owner) step(ctx context.Context) error {
 	if o.outage != nil {
 		o.outageStep(ctx, now)
 	}
-	if o.outage == nil {
+	if o.outage == nil && !o.catchesUp(now, passed) {
 		over := isDone(o.line.stream.Done()) // checked before the blocks, so that none is missed
 		if o.take() {
 			o.silent = 0
@@ -333,7 +333,7 @@ func (o *owner) step(ctx context.Context) error {
 		o.everySecond(now)
 	}
 	if o.state == StateStopping {
-		o.tryStop(now)
+		o.tryStop()
 	}
 	return nil
 }
@@ -358,7 +358,7 @@ func isDone(done <-chan struct{}) bool {
 // adopt makes l the current device, from the ring's head on.
 func (o *owner) adopt(ctx context.Context, l *line) {
 	s := o.session
-	o.line, o.silent = l, 0
+	o.line, o.silent, o.catchUp = l, 0, catchUp{}
 	l.converter.begin()
 	o.hears(l.opened)
 	s.intake.Store(l.intake)
@@ -392,7 +392,7 @@ func (o *owner) closeLine() {
 	if o.outage != nil && o.outage.next != nil {
 		o.session.closeLater(o.outage.next)
 	}
-	o.line, o.outage = nil, nil
+	o.line, o.outage, o.catchUp = nil, nil, catchUp{}
 	o.timeline = newTimeline(o.session.options.Format.SampleRateHz)
 	o.session.meter.Reset()
 	o.publish()

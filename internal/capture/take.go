@@ -5,6 +5,7 @@ import (
 	"math"
 	"time"
 
+	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/copies"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/observe"
@@ -22,6 +23,7 @@ func (o *owner) take() bool {
 		if !ok {
 			return taken
 		}
+		o.passHole()
 		if b.Dropped > 0 {
 			o.dropped(b.Dropped)
 		}
@@ -72,13 +74,8 @@ func (o *owner) everySecond(now time.Duration) {
 
 // dropped puts silence in the place of device frames that did not fit into the intake.
 func (o *owner) dropped(frames sound.Frames) {
-	l, s := o.line, o.session
-	l.converter.flush()
-	start := s.ring.Head()
-	s.ring.WriteSilence(l.converter.frames(frames))
-	l.converter.begin()
-	s.metrics.evicted(overrunCallback, uint64(frames))
-	o.gap(Gap{Start: start, Frames: s.ring.Head().Sub(start), Reason: GapOverrun})
+	o.session.metrics.evicted(overrunCallback, uint64(frames))
+	o.lack(o.line.converter.frames(frames), GapOverrun)
 }
 
 // fillDeficit puts silence in the place of frames that the device or the server silently dropped, as the time shows.
@@ -87,13 +84,18 @@ func (o *owner) fillDeficit() {
 	if missing == 0 || !o.line.stream.RealTime() {
 		return
 	}
+	o.lack(missing, GapMissing)
+	o.timeline.filled(missing)
+}
+
+// lack puts silence at the ring's head, in the place of frames that are missing there.
+func (o *owner) lack(frames uint64, reason scout.GapReason) {
 	s := o.session
 	o.line.converter.flush()
 	start := s.ring.Head()
-	s.ring.WriteSilence(missing)
+	s.ring.WriteSilence(frames)
 	o.line.converter.begin()
-	o.timeline.filled(missing)
-	o.gap(Gap{Start: start, Frames: missing, Reason: GapMissing})
+	o.gap(Gap{Start: start, Frames: frames, Reason: reason})
 }
 
 // gap records a gap that is over. While nothing is recorded it only ends the pre-roll.
