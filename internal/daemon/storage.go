@@ -80,7 +80,11 @@ func (k kept) Stored(ctx context.Context) (v1.Storage, error) {
 	slices.SortFunc(out.Data, func(a, b v1.Stored) int { return strings.Compare(a.Kind, b.Kind) })
 	outgoing, err := k.outgoing(ctx)
 	out.Outgoing = outgoing
-	return out, err
+	if err != nil { // what lies on the disk is known without the database
+		_, body := v1.ErrorOf(err)
+		out.Unknown = &body.Error
+	}
+	return out, nil
 }
 
 // found are the files that a walk has met.
@@ -208,7 +212,7 @@ func removeFiles(paths []string, what string) (removed int, err error) {
 	return removed, err
 }
 
-// outgoing names the ways out of this machine.
+// outgoing names the ways out of this machine. After an error it lacks the webhooks.
 func (k kept) outgoing(ctx context.Context) ([]v1.Outgoing, error) {
 	all := []v1.Outgoing{}
 	if at := k.options.Settings.Trace.Endpoint; at != "" {

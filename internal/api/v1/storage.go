@@ -24,6 +24,7 @@ type Storage struct {
 	Data     []Stored   `json:"data" doc:"What there is, and where; what there is nothing of is left out"`
 	Sessions int        `json:"sessions" doc:"Browsers that have a session"`
 	Outgoing []Outgoing `json:"outgoing" doc:"Where something leaves this machine, or comes in, by the settings as they are"`
+	Unknown  *Error     `json:"outgoing_unknown,omitempty" doc:"Why it is not known whether there are webhooks; absent where it is"`
 }
 
 // Stored is one kind of things that Scout keeps on the disk.
