@@ -21,6 +21,8 @@ export class Problem extends Error {
     readonly hint = "",
     readonly status = 0,
     readonly retryable = false,
+    /** details say which fields of what was sent are wrong, by their place: body.url. */
+    readonly details: Schema["Detail"][] = [],
   ) {
     super(message);
     this.name = "Problem";
@@ -38,7 +40,7 @@ export function onRefused(call: (problem: Problem) => void): () => void {
 /** problemOf reads the one form in which the daemon tells errors. */
 export function problemOf(status: number, body: unknown): Problem {
   const error = (body as { error?: Partial<Schema["Error"]> } | undefined)?.error;
-  const problem = new Problem(error?.code ?? "internal", error?.message ?? `the daemon answered ${status}`, error?.hint ?? "", status, error?.retryable ?? status >= 500);
+  const problem = new Problem(error?.code ?? "internal", error?.message ?? `the daemon answered ${status}`, error?.hint ?? "", status, error?.retryable ?? status >= 500, error?.details);
   if (status === 401 || (status === 403 && problem.code === "permission_denied")) for (const call of refusals) call(problem);
   return problem;
 }
@@ -66,3 +68,9 @@ export async function ask<T>(call: Promise<Answer<T>>): Promise<T> {
 export async function transcript(id: string, version?: number): Promise<Schema["Transcript"]> {
   return (await ask(client.GET("/api/v1/transcripts/{id}", { params: { path: { id }, query: { version } } }))) as Schema["Transcript"]; // the other forms are asked for
 }
+
+/** says is what a person is told of an error: what happened, and what helps. */
+export const says = (e: unknown): string => (e instanceof Problem ? [e.message, e.hint].filter(Boolean).join(". ") : String(e));
+
+/** unread is why something could not be read; empty where the daemon is away, which the page says by itself. */
+export const unread = (e: unknown): string => (e instanceof Problem && e.code === "offline" ? "" : says(e));

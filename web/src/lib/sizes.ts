@@ -12,3 +12,9 @@ export function size(bytes: number): string {
   const digits = bytes < 10 && of > 2 ? 1 : 0;
   return new Intl.NumberFormat(document.documentElement.lang || "en", { style: "unit", unit: units[of], unitDisplay: "short", maximumFractionDigits: digits }).format(bytes);
 }
+
+/** milliseconds is a short time: 42 ms, 1.3 s. */
+export const milliseconds = (ms: number): string => {
+  const long = ms >= 1000;
+  return new Intl.NumberFormat(document.documentElement.lang || "en", { style: "unit", unit: long ? "second" : "millisecond", unitDisplay: "short", maximumFractionDigits: long ? 1 : 0 }).format(long ? ms / 1000 : ms);
+};

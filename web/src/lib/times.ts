@@ -29,6 +29,25 @@ export function ago(at: string | number | Date, now = Date.now()): string {
   return new Intl.DateTimeFormat(language(), { dateStyle: "medium" }).format(then);
 }
 
+/** until is in how long something will be: "in 5 min.". What should have been by now is "now". */
+export function until(at: string | number | Date, now = Date.now()): string {
+  let count = Math.max(0, (new Date(at).getTime() - now) / 1000);
+  if (count < 1) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(0, "second");
+  for (const [unit, many] of steps) {
+    if (count < many) return new Intl.RelativeTimeFormat(language(), { numeric: "auto", style: "short" }).format(Math.ceil(count), unit);
+    count /= many;
+  }
+  return exact(at);
+}
+
+/** lasting is how long something lasts that Go writes as 168h0m0s, as people say it: 7 days. */
+export function lasting(text: string): string {
+  const part = (unit: string) => Number(new RegExp(`([\\d.]+)${unit}(?![a-z])`).exec(text)?.[1] ?? 0);
+  const seconds = part("h") * 3600 + part("m") * 60 + part("s");
+  const [unit, size] = seconds >= 172_800 && seconds % 86_400 === 0 ? (["day", 86_400] as const) : seconds >= 3600 ? (["hour", 3600] as const) : seconds >= 60 ? (["minute", 60] as const) : (["second", 1] as const);
+  return new Intl.NumberFormat(language(), { style: "unit", unit, unitDisplay: "long", maximumFractionDigits: 1 }).format(seconds / size);
+}
+
 /** exact is a time with its day, for the title of an element. */
 export const exact = (at: string | number | Date): string => new Intl.DateTimeFormat(language(), { dateStyle: "full", timeStyle: "medium" }).format(new Date(at));
 

@@ -23,7 +23,7 @@ export const frame = {
   offline: {
     gone: "Scout does not answer. What you see stays, and the page connects by itself when Scout is back.",
     again: "Try now",
-    ended: "Scout was restarted and does not know this browser any more. Run scout open in a terminal; this page goes on by itself.",
+    ended: "The session of this browser has ended. Run scout open in a terminal; this page goes on by itself.",
   },
   open: {
     title: "Open this page from a terminal",
@@ -46,6 +46,8 @@ export const frame = {
     kept: "Your recordings are safe: they do not depend on this page.",
     again: "Show it again",
   },
+  confirm: { no: "Cancel", busy: "Working…" },
+  secret: { copy: "Copy", copied: "Copied", done: "Done" },
   toasts: "Notices",
   undo: "Undo",
   close: "Close",
