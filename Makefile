@@ -83,8 +83,9 @@ run: setup ## transcribe the clip in testdata/, and start the service in the bac
 	@$(BIN)/scout serve --detach
 
 .PHONY: test
-test: setup ## go vet, and all tests with the race detector
+test: setup ## go vet, all tests with the race detector, and make page-test where npm is
 	@scripts/setup.sh tests
+	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory page-test; fi
 	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=all -timeout 12m ./...
 
 .PHONY: lint
