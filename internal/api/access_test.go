@@ -36,6 +36,7 @@ GET /api/v1/recordings/{id}
 GET /api/v1/recordings/{id}/audio
 GET /api/v1/recordings/{id}/export
 GET /api/v1/recordings/{id}/peaks
+GET /api/v1/tags
 GET /api/v1/transcripts
 GET /api/v1/transcripts/{id}
 GET /api/v1/transcripts/{id}/versions

@@ -107,6 +107,9 @@ func (s *served) prepare(id string) {
 	if strings.Contains(id, "-jobs-id") || id == "get-jobs" || strings.Contains(id, "-queue") {
 		s.waits(store.JobQueued)
 	}
+	if id == "get-tags" {
+		s.do("PATCH", "/api/v1/recordings/"+string(exampleID), `{"tags":["work"]}`)
+	}
 	for operation, request := range map[string][2]string{
 		"post-recorder-cancel":        {"POST", "/api/v1/recorder/start"},
 		"delete-jobs-id":              {"POST", "/api/v1/jobs/" + exampleJob + "/cancel"},

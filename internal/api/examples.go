@@ -133,6 +133,7 @@ func examples() map[string]example {
 		"get-recorder-level-stream":               {query: "hz=10", status: 200, answer: ": ok\n\nevent: level\ndata: {\"at\":\"2026-11-28T22:00:00.000Z\",\"device\":\"mic\",\"rms\":0.1,\"peak\":0.5,\"rms_dbfs\":-20,\"peak_dbfs\":-6}\n"},
 		"get-events":                              {query: "after=0&topics=recording", status: 200, answer: ": ok\n\nid: 1\nevent: recording.finished\ndata: {\"id\":1,\"type\":\"recording.finished\",\"at\":\"2026-11-28T22:00:00.000Z\",\"data\":{\"recording\":\"20261128T215900123Z-7f3a9c2e41d0\"}}\n"},
 		"get-recordings":                          {query: "state=finished&limit=20", status: 200, answer: `{"data":[` + exampleRecording + `]}`},
+		"get-tags":                                {status: 200, answer: `{"data":[{"tag":"work","recordings":1}]}`},
 		"get-recordings-id":                       {status: 200, answer: exampleRecording},
 		"patch-recordings-id":                     {body: `{"title":"Monday","tags":["work"],"labels":{"room":"4","old":null}}`, status: 200, answer: exampleRecording},
 		"delete-recordings-id":                    {status: 200, answer: exampleDeleted},

@@ -63,6 +63,7 @@ func answers() map[string][]string {
 		"post-recorder-stop":   slices.Concat(below("recording", recordingFields), names("already")),
 		"post-recorder-cancel": below("recording", recordingFields),
 		"get-recorder-level":   levelFields,
+		"get-tags":             names("data[]/tag data[]/recordings"),
 		"get-recordings":       below("data[]", recordingFields), "get-recordings-id": recordingFields, "patch-recordings-id": slices.Concat(recordingFields, names("title tags labels")),
 		"delete-recordings-id": names("undo_until"), "post-recordings-id-restore": recordingFields,
 		"post-recordings-id-verify": names("intact code? message?"),

@@ -48,6 +48,10 @@ func (s *Server) registerRecordings(api huma.API) {
 		return answer(out), nil
 	})
 	operation(api, about{
+		method: http.MethodGet, path: "/tags", role: roleClient, summary: "List tags",
+		description: "All tags of recordings that are not in the trash, with the number of recordings that have each, the most used first. A client sees those of its own recordings.",
+	}, s.listTags)
+	operation(api, about{
 		method: http.MethodGet, path: "/recordings/{id}", role: roleClient, thing: thingRecording, summary: "Get a recording",
 		description: "What is known about one recording. An owner may shorten the id to its beginning or end, as long as it is unique.",
 		errors:      []scout.Code{scout.CodeRecordingNotFound},
@@ -102,6 +106,19 @@ func (s *Server) registerRecordings(api huma.API) {
 		}
 		return s.describedOf(ctx, &r), nil
 	})
+}
+
+// listTags counts the tags of the caller's recordings.
+func (s *Server) listTags(ctx context.Context, _ *struct{}) (*body[v1.Tags], error) {
+	tags, err := s.store().Tags(ctx, clientOf(ctx))
+	if err != nil {
+		return nil, err
+	}
+	out := v1.Tags{Data: make([]v1.TagCount, len(tags))}
+	for i, tag := range tags {
+		out.Data[i] = v1.TagCount(tag)
+	}
+	return answer(out), nil
 }
 
 // recording returns a recording as its files are now, also one that the store has not seen yet.

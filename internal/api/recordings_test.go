@@ -19,6 +19,22 @@ import (
 
 const at = "/api/v1/recordings/" + string(exampleID)
 
+// A client sees the tags of its own recordings, and the owner those of all.
+func TestTheTagsOfACaller(t *testing.T) {
+	t.Parallel()
+	s := serve(t, networked)
+	s.record(exampleID)
+	if response, text := s.do("PATCH", at, `{"tags":["of the owner"]}`); response.StatusCode != http.StatusOK {
+		t.Fatal(text)
+	}
+	client, owner := s.addKey("notes", "client", 0), s.addKey("me", "owner", 0)
+	for key, want := range map[string]string{owner: `{"data":[{"tag":"of the owner","recordings":1}]}`, client: `{"data":[]}`} {
+		if _, text := s.ask("GET", "/api/v1/tags", "", bearer(key)...); strings.TrimSpace(text) != want {
+			t.Errorf("%s: %s, want %s", key, text, want)
+		}
+	}
+}
+
 func TestTheAudioOfARecording(t *testing.T) {
 	t.Parallel()
 	s := serve(t)

@@ -23,6 +23,9 @@ func (c closedStore) Recordings(context.Context, store.Filter, store.Page) (l st
 	return l, c.err
 }
 
+// Tags implements store.Store.
+func (c closedStore) Tags(context.Context, string) ([]store.TagCount, error) { return nil, c.err }
+
 // Transcript implements store.Store.
 func (c closedStore) Transcript(context.Context, store.Key, int) (t store.Transcript, err error) {
 	return t, c.err

@@ -20,6 +20,11 @@ func (l *lateStore) Recordings(ctx context.Context, filter store.Filter, page st
 	return l.present().Recordings(ctx, filter, page)
 }
 
+// Tags implements store.Store.
+func (l *lateStore) Tags(ctx context.Context, client string) ([]store.TagCount, error) {
+	return l.present().Tags(ctx, client)
+}
+
 // Transcript implements store.Store.
 func (l *lateStore) Transcript(ctx context.Context, key store.Key, version int) (store.Transcript, error) {
 	return l.present().Transcript(ctx, key, version)

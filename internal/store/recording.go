@@ -71,6 +71,12 @@ type Recording struct {
 	Snippets []Snippet
 }
 
+// TagCount is a tag and the number of recordings that have it.
+type TagCount struct {
+	Tag        string
+	Recordings int
+}
+
 // Bounds of what people may write.
 const (
 	maxTitleBytes = 1000

@@ -12,6 +12,8 @@ type Reader interface {
 	Recording(ctx context.Context, id string) (Recording, error)
 	// Recordings returns one page of the recordings that pass the filter.
 	Recordings(ctx context.Context, filter Filter, page Page) (Listing[Recording], error)
+	// Tags returns the tags of the recordings that are not in the trash and have that client (empty: of all), the most used first.
+	Tags(ctx context.Context, client string) ([]TagCount, error)
 	// Transcript returns a version of a transcript, the current one for version 0, also of one in the trash. An unknown one
 	// gives scout.CodeNotFound.
 	Transcript(ctx context.Context, key Key, version int) (Transcript, error)

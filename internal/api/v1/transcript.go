@@ -140,6 +140,17 @@ type RecordingInfo struct {
 	Snippets      []Snippet `json:"snippets,omitempty"`
 }
 
+// TagCount is a tag with the number of recordings that have it.
+type TagCount struct {
+	Tag        string `json:"tag"`
+	Recordings int    `json:"recordings"`
+}
+
+// Tags are all tags.
+type Tags struct {
+	Data []TagCount `json:"data"`
+}
+
 // RecordingText says whether a recording has a text. All but the state is absent if there is none.
 type RecordingText struct {
 	State   string `json:"state" enum:"none,live,queued,running,done,failed"`

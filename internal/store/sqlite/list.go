@@ -377,6 +377,20 @@ func (s *Store) Recordings(ctx context.Context, filter store.Filter, page store.
 	})
 }
 
+// Tags returns the tags of the recordings outside of the trash, the most used first.
+func (s *Store) Tags(ctx context.Context, client string) (tags []store.TagCount, err error) {
+	err = s.read(ctx, "count tags", func(v view) error {
+		return v.each(func(rows *sql.Rows) error {
+			var t store.TagCount
+			err := rows.Scan(&t.Tag, &t.Recordings)
+			tags = append(tags, t)
+			return err
+		}, `SELECT tag.value, count(*) FROM recordings r, json_each(r.tags) tag
+			WHERE r.tags <> '[]' AND json_valid(r.tags) AND r.deleted_at IS NULL AND (?1 = '' OR r.client = ?1) GROUP BY tag.value ORDER BY count(*) DESC, tag.value`, client)
+	})
+	return tags, err
+}
+
 // request is what a listing was asked for with.
 type request struct {
 	filter store.Filter

@@ -51,6 +51,28 @@ func recordings() map[string]func(*bench) {
 				b.Errorf("%+v, %v", got, err)
 			}
 		},
+		"tags are counted outside of the trash, the most used first": func(b *bench) {
+			for n, tags := range [][]string{{"b", "a"}, {"a"}, nil, {"of a client", "a"}, {"gone"}} {
+				r := Recording(n)
+				r.Tags = tags
+				if n == 3 {
+					r.Client = "key_1"
+				}
+				b.add(r)
+			}
+			b.update(func(tx store.Tx) error { _, err := tx.Delete(ID(4)); return err })
+			for client, want := range map[string][]store.TagCount{
+				"":      {{Tag: "a", Recordings: 3}, {Tag: "b", Recordings: 1}, {Tag: "of a client", Recordings: 1}},
+				"key_1": {{Tag: "a", Recordings: 1}, {Tag: "of a client", Recordings: 1}},
+				"key_2": nil,
+			} {
+				got, err := b.Tags(b.Context(), client)
+				if err != nil {
+					b.Fatal(err)
+				}
+				equal(b, "tags of "+client, got, want)
+			}
+		},
 		"title, tags and labels change": func(b *bench) {
 			b.put(1)
 			describe := func(d store.Description) (r store.Recording) {
