@@ -2,7 +2,7 @@
 import { root } from "../api/client";
 import { random } from "../lib/random";
 import { trusted } from "../lib/trusted";
-import { type Event, type FromTab, Hub, type Link, type ToTab } from "./hub";
+import { type Event, type FromTab, Hub, type Link, tellEvery, type ToTab } from "./hub";
 import worker from "./worker?sharedworker&url";
 
 type Hear = (event: Event) => void;
@@ -19,20 +19,23 @@ class Events {
   /** start joins the stream of all tabs, or begins it. */
   start(): void {
     const take = (message: ToTab) => this.#take(message);
-    if ("SharedWorker" in window && "locks" in navigator) {
+    if ("SharedWorker" in window) {
       const { port } = new SharedWorker(trusted(worker), { type: "module", name: root });
       port.onmessage = ({ data }) => take(data as ToTab);
       this.#send = (message) => port.postMessage(message);
     } else {
       this.#send = new Hub(root).join({ postMessage: take });
     }
-    const lock = `scout-tab-${random()}`;
-    const hello = () => {
+    const hello = (lock?: string) => {
       this.#send({ is: "hello", lock });
       this.#wants();
     };
-    if ("locks" in navigator) void navigator.locks.request(lock, () => (hello(), new Promise<never>(() => undefined)));
-    else hello();
+    const lock = `scout-tab-${random()}`;
+    if ("locks" in navigator) void navigator.locks.request(lock, () => (hello(lock), new Promise<never>(() => undefined)));
+    else {
+      hello(); // by plain http from another machine there are no locks
+      setInterval(() => this.#wants(), tellEvery);
+    }
     addEventListener("pagehide", (e) => !e.persisted && this.#send({ is: "bye" }));
     addEventListener("online", () => this.again());
     document.addEventListener("visibilitychange", () => document.visibilityState === "visible" && this.again());

@@ -1,5 +1,5 @@
 import { afterEach, expect, it, vi } from "vitest";
-import { type FromTab, Hub, type ToTab } from "./hub";
+import { type FromTab, Hub, tellEvery, type ToTab } from "./hub";
 
 // A daemon that answers each request for events with what it is given, and notes what was asked for.
 function daemon(...answers: (Response | Promise<Response>)[]) {
@@ -56,4 +56,21 @@ it("says that it is refused", async () => {
   const one = tab(new Hub("http://scout"));
   one.send({ is: "hello", lock: "one" });
   await vi.waitFor(() => expect(one.got).toContainEqual({ is: "link", link: "refused" }));
+});
+
+it("takes a tab without a lock that says nothing for gone, and has it back when it speaks", async () => {
+  const asked = daemon();
+  const clock = vi.spyOn(Date, "now").mockReturnValue(0);
+  const hub = new Hub("http://scout");
+  const [gone, here] = [tab(hub), tab(hub)];
+  for (const one of [gone, here]) one.send({ is: "hello" });
+  gone.send({ is: "topics", topics: ["level:a"] });
+  await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,level:a$/));
+  clock.mockReturnValue(7 * tellEvery);
+  here.send({ is: "topics", topics: ["job:b"] });
+  await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,job:b$/));
+  expect(asked.at(-1)).not.toMatch(/level:a/);
+  gone.send({ is: "topics", topics: ["level:a"] });
+  await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,job:b,level:a$/));
+  clock.mockRestore();
 });

@@ -14,7 +14,7 @@ export interface Event {
 /** Link is how the stream is: refused where the daemon does not know this browser. */
 export type Link = "connecting" | "online" | "offline" | "refused";
 
-export type FromTab = { is: "hello"; lock: string } | { is: "topics"; topics: string[] } | { is: "again" } | { is: "anew" } | { is: "bye" };
+export type FromTab = { is: "hello"; lock?: string } | { is: "topics"; topics: string[] } | { is: "again" } | { is: "anew" } | { is: "bye" };
 export type ToTab = { is: "link"; link: Link } | { is: "event"; event: Event } | { is: "reset" };
 
 interface Port {
@@ -24,6 +24,8 @@ interface Port {
 // Types that every tab hears of. Events of devices are asked for one by one: the sound system is left alone otherwise.
 const everybody = ["recorder", "recording", "transcript", "transcription", "job", "upload", "model", "health", "degradation", "settings", "purged"];
 const silentFor = 45_000; // ms; the daemon says something every 30 s
+/** tellEvery is how often a tab without a lock says what it wants, in ms; one that is silent for six times as long is gone. Browsers let hidden tabs wait for a minute. */
+export const tellEvery = 30_000;
 const waits = [250, 500, 1000, 2000, 4000]; // ms, between attempts
 
 export class Hub {
@@ -34,6 +36,7 @@ export class Hub {
   #running: AbortController | undefined;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #refused = new Set<string>(); // topics that are not there
+  #heard = new Map<Port, number>(); // tabs without a lock, and when each of them said something
 
   /** root is the address of the daemon, without / at its end. */
   constructor(readonly root: string) {}
@@ -43,12 +46,16 @@ export class Hub {
     this.#tabs.set(port, []);
     port.postMessage({ is: "link", link: this.#link });
     return (message) => {
+      if (this.#heard.has(port)) this.#heard.set(port, Date.now());
       switch (message.is) {
         case "hello": // the lock is held as long as the tab lives
           this.#open(0);
-          void globalThis.navigator?.locks?.request(message.lock, () => this.#leave(port));
+          if (message.lock) void globalThis.navigator?.locks?.request(message.lock, () => this.#leave(port));
+          else this.#heard.set(port, Date.now());
           break;
         case "topics":
+          this.#sweep();
+          if (!this.#tabs.has(port)) port.postMessage({ is: "link", link: this.#link }); // it was taken for gone
           for (const topic of message.topics) if (!this.#tabs.get(port)?.includes(topic)) this.#refused.delete(topic);
           this.#tabs.set(port, message.topics);
           this.#open(0);
@@ -65,6 +72,10 @@ export class Hub {
           this.#leave(port);
       }
     };
+  }
+
+  #sweep(): void {
+    for (const [port, at] of this.#heard) if (Date.now() - at > 6 * tellEvery) this.#leave(port);
   }
 
   #leave(port: Port): void {

@@ -1,23 +1,26 @@
+import { sentences } from "../lib/sentences";
+
 const many = (count: number, one: string, more: string) => `${count.toLocaleString()} ${count === 1 ? one : more}`;
 
 export const library = {
   title: "Library",
-  list: { label: "Recordings", day: "Day", loading: "Reading the list", more: "Reading more", untitled: "Recording", untitledAt: (time: string) => `Recording of ${time}`, nothingSaid: "Nothing was said.", gone: "The audio was removed; the text is here." },
+  list: { label: "Recordings", day: "Day", loading: "Reading the list", more: "Reading more", untitled: "Recording", live: "What is said now", untitledAt: (time: string) => `Recording of ${time}`, nothingSaid: "Nothing was said.", gone: "The audio was removed; the text is here." },
   states: {
     none: "no text",
-    live: "being recorded",
+    live: "recording now",
     queued: "text waits",
     running: "text is being made",
     done: "",
     failed: "no text: it failed",
   },
+  textAlone: "Text alone",
   sources: { microphone: "Microphone", browser: "Browser", upload: "Uploads", openai: "OpenAI interface", wyoming: "Wyoming", import: "Imported" },
   filters: {
     label: "Filters",
     time: { label: "Time", any: "Any time", today: "Today", week: "Last 7 days", month: "Last 30 days" },
     source: { label: "Where from", any: "Any source" },
     length: { label: "Length", any: "Any length", short: "Up to 1 min", middle: "1 to 15 min", long: "Over 15 min" },
-    tag: { label: "Tag", any: "Any tag" },
+    tag: { label: "Tag", any: "Any tag", count: (tag: string, recordings: number) => `${tag} (${recordings.toLocaleString()})` },
     trash: "Trash",
     clear: "Clear",
   },
@@ -91,6 +94,7 @@ export const library = {
     decoding: "This browser cannot play the format; Scout decodes it.",
     cannot: "This browser cannot play the audio. The file is safe: export it to listen.",
     removed: "The audio was removed. The text stays.",
+    never: "Scout kept the text, not the audio.",
   },
   text: {
     label: "Text",
@@ -119,6 +123,7 @@ export const library = {
     failed: (why: string) => `A line was not saved: ${why}. What you typed is below.`,
     retry: "Save it again",
     copy: "Copy it",
+    copied: "Copied",
     drop: "Drop it",
     undone: "The text is as it was before",
     notUndone: (why: string) => `Nothing was changed: ${why}`,
@@ -193,7 +198,10 @@ export const library = {
     waiting: "waits for its turn",
     sending: (percent: number, left: string) => `${percent} % sent${left ? `, ${left} left` : ""}`,
     away: "Scout does not answer; it goes on by itself",
-    queued: (position?: number) => (position && position > 1 ? `sent; number ${position} in the line` : "sent; its text begins soon"),
+    queued: (position?: number, left?: string) => `${position && position > 1 ? `sent; number ${position} in the line` : "sent; its text begins soon"}${left ? `, done in about ${left} at most` : ""}`,
+    left: (percent: number) => `${percent} % was sent before the page was closed or reloaded. A page cannot open a file again by itself: choose it again, and only the rest is sent.`,
+    choose: "Choose it",
+    unknown: "Scout does not know this browser any more. What was sent is kept. Run scout open in a terminal; then it goes on by itself.",
     running: (percent: number, left: string) => `text ${percent} %${left ? `, ${left} left` : ""}`,
     retrying: "text failed and is tried again",
     done: "done",
@@ -213,7 +221,7 @@ export const library = {
       disk_full: "The disk is full. Make room, then try again.",
       offline: "The connection broke. What was sent is kept; it goes on by itself.",
     } as Record<string, string>,
-    other: (message: string, hint: string) => `It failed: ${message}.${hint ? ` ${hint.charAt(0).toUpperCase()}${hint.slice(1)}.` : ""}`,
+    other: (message: string, hint: string) => sentences(`It failed: ${message}`, hint),
   },
   keys: {
     place: "Library",
