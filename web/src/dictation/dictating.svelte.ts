@@ -1,9 +1,11 @@
 // The dictation of this page: begun here with one of two microphones, or somewhere else with the machine's. It goes on whatever place is shown.
 import { untrack } from "svelte";
 import { type Schema, ask, client, Problem, transcript } from "../api/client";
+import { copyText } from "../lib/clipboard";
 import { random } from "../lib/random";
 import { remembered } from "../lib/remembered";
 import { scout } from "../lib/scout.svelte";
+import { sentences } from "../lib/sentences";
 import { toasts } from "../lib/toasts.svelte";
 import type { Event } from "../live/hub";
 import { events } from "../live/events.svelte";
@@ -37,6 +39,8 @@ class Dictating {
   local = $state(false);
   /** unsent is true while Scout does not take the sound of this browser: it waits here. */
   unsent = $state(false);
+  /** unstored is true where this browser does not keep the sound: only the memory of this tab has what Scout did not take. */
+  unstored = $state(false);
   /** problem is why a dictation could not begin. */
   problem = $state<{ message: string; hint?: string } | undefined>();
   readonly levels = new Levels();
@@ -59,7 +63,7 @@ class Dictating {
     });
     events.on(["transcript"], (e) => this.#revised(e));
     addEventListener("online", () => this.#sender?.again());
-    addEventListener("beforeunload", (e) => this.unsent && this.#sender?.stored === false && e.preventDefault());
+    addEventListener("beforeunload", (e) => this.unsent && this.unstored && e.preventDefault());
     void this.#adopt();
   }
 
@@ -160,13 +164,9 @@ class Dictating {
   async copy(): Promise<void> {
     const text = this.current?.text;
     if (!text) return;
-    try {
-      await navigator.clipboard.writeText(text);
-      this.copied = true;
-      setTimeout(() => (this.copied = false), 2000);
-    } catch {
-      toasts.say(w.notCopied, { kind: "bad" });
-    }
+    if (!(await copyText(text))) return toasts.say(w.notCopied, { kind: "bad" });
+    this.copied = true;
+    setTimeout(() => (this.copied = false), 2000);
   }
 
   /** clear makes room for the next dictation on the page. */
@@ -177,8 +177,7 @@ class Dictating {
   }
 
   #failed(e: unknown): void {
-    const message = e instanceof Problem ? [e.message, e.hint].filter(Boolean).join(". ") : String(e);
-    toasts.say(message.charAt(0).toUpperCase() + message.slice(1), { kind: "bad" });
+    toasts.say(e instanceof Problem ? sentences(e.message, e.hint) : String(e), { kind: "bad" });
   }
 
   async #fromMachine(d: Dictation): Promise<void> {
@@ -267,9 +266,19 @@ class Dictating {
     this.unsent = false;
     const microphone = await open(this.choices.device, {
       hear: hears,
-      lost: () => {
-        d.say(w.notes.unplugged, true);
+      lost: (why) => {
+        d.say(w.notes[why], true);
         void this.stop();
+      },
+      still: (no) => {
+        if (no && d.phase === "listening") d.phase = "away";
+        else if (!no && d.phase === "away") d.phase = "listening";
+      },
+      missing: (ms) => {
+        d.say(w.notes.missing(ms / 1000), true);
+        if (d.since === undefined) return;
+        d.since += ms; // the clock tells what is recorded
+        scout.own = { since: d.since };
       },
     });
     this.#microphone = microphone;
@@ -287,6 +296,7 @@ class Dictating {
   // send has a dictation of this browser sent, the present one or one that another tab has left.
   #send(d: Dictation, kept: Kept): Sender {
     let away: number | undefined;
+    this.unstored = false;
     const sender: Sender = new Sender(kept, {
       event: (e) => {
         this.#take(d, e);
@@ -297,6 +307,7 @@ class Dictating {
         void client.PATCH("/api/v1/recordings/{id}", { params: { path: { id } }, body: { labels: kept.labels } }).catch(() => undefined); // it is of use to people only
       },
       parted: () => d.part(),
+      unstored: () => (this.unstored = true),
       usual: (problem) => d.say(w.notes.usual(problem.message), true),
       link: (connected) => {
         this.unsent = !connected;

@@ -38,7 +38,7 @@ beforeEach(async () => {
   vi.stubGlobal("WebSocket", Socket);
   vi.stubGlobal("navigator", {}); // neither locks nor a database: what is not acknowledged is in memory
   const kept = { key: "k", id: "", rate: 48_000, at: 0, base: 0, after: 0, began: 0, labels: {} };
-  sender = new Sender(kept, { event: () => undefined, began: () => undefined, parted: () => undefined, usual: () => undefined, link: () => undefined, over: (problem) => over.push(problem) });
+  sender = new Sender(kept, { event: () => undefined, began: () => undefined, parted: () => undefined, unstored: () => undefined, usual: () => undefined, link: () => undefined, over: (problem) => over.push(problem) });
   await sender.begin();
   sender.hear(samples(1, 2));
   sender.hear(samples(3, 4));
@@ -104,4 +104,21 @@ it("does the same where the recording is gone, and gives up where there is nothi
   Socket.all[1]?.says(gone);
   Socket.all[1]?.onclose?.({ code: 1008 });
   await vi.waitFor(() => expect(over).toMatchObject([{ code: "recording_not_found" }]));
+});
+
+it("says that the browser does not keep the sound, once, and goes on from memory", async () => {
+  const told: string[] = [];
+  const kept = { key: "k", id: "", rate: 48_000, at: 0, base: 0, after: 0, began: 0, labels: {} };
+  const full = new Sender(kept, { event: () => undefined, began: () => undefined, parted: () => undefined, unstored: () => told.push("unstored"), usual: () => undefined, link: () => undefined, over: () => undefined });
+  await full.begin();
+  full.hear(samples(1, 2));
+  await settled();
+  full.hear(samples(3, 4));
+  await settled();
+  const socket = Socket.all.at(-1);
+  socket?.onopen?.();
+  socket?.says({ type: "ready", id: "b", next_frame: 0 });
+  await settled();
+  expect(told).toEqual(["unstored"]);
+  expect(socket?.sent.slice(1)).toEqual([{ from: 0, samples: [1, 2] }, { from: 2, samples: [3, 4] }]);
 });

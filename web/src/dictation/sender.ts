@@ -8,6 +8,7 @@ const tail = 30; // s of sound that is in memory, too: more waits in the databas
 const most = 1 << 20; // bytes that may wait in the connection
 const longest = 2048; // frames of a block
 const waits = [100, 250, 500, 1000, 2000, 4000]; // ms, between attempts to connect
+const readAgain = [50, 200, 1000]; // ms, between attempts to read what the browser keeps
 const batch = 64; // blocks read at once
 
 type Message = LiveEvent & { id?: string; next_frame?: number; ended?: string };
@@ -18,6 +19,8 @@ export interface Told {
   began(id: string): void;
   /** parted tells that what follows becomes a recording of its own: Scout has ended the one before, because nobody came back for too long. */
   parted(): void;
+  /** unstored tells that the browser does not keep the sound, for example because its disk is full: memory has to do. */
+  unstored(): void;
   /** link says whether Scout takes the sound at the moment. */
   link(connected: boolean): void;
   /** usual tells that Scout refused the chosen language or model, and is asked without. */
@@ -62,11 +65,6 @@ export class Sender {
     });
   }
 
-  /** stored is true as long as the browser keeps what Scout has not acknowledged. */
-  get stored(): boolean {
-    return this.#storing;
-  }
-
   /** hear takes sound. */
   hear(samples: Int16Array<ArrayBuffer>): void {
     if (this.#stopping || this.#ended) return;
@@ -74,8 +72,14 @@ export class Sender {
     this.kept.at += samples.length;
     this.#blocks.push(block);
     while (this.#storing && this.#blocks.length * longest > tail * this.kept.rate) this.#blocks.shift();
-    if (this.#storing) store.keep(block, this.kept).catch(() => (this.#storing = false)); // a browser that keeps nothing: memory has to do
+    if (this.#storing) store.keep(block, this.kept).catch(() => this.#unstored());
     void this.#pump();
+  }
+
+  #unstored(): void {
+    if (!this.#storing) return;
+    this.#storing = false;
+    this.tell.unstored();
   }
 
   stop(): void {
@@ -170,7 +174,7 @@ export class Sender {
       while (this.#ready && this.#next < this.kept.at) {
         const socket = this.#socket;
         const first = this.#blocks[0];
-        const parts = first && first.from <= this.#next ? this.#blocks.filter((b) => b.from + b.samples.length > this.#next) : await store.blocks(this.kept.key, this.#next, longest, batch);
+        const parts = first && first.from <= this.#next ? this.#blocks.filter((b) => b.from + b.samples.length > this.#next) : await this.#read();
         if (parts.length === 0) {
           this.#next = first?.from ?? this.kept.at; // they are lost: Scout notes a gap
           continue;
@@ -188,6 +192,18 @@ export class Sender {
     } finally {
       this.#pumping = false;
     }
+  }
+
+  // read takes what is sent next from the database. One that cannot be read any more has nothing: Scout notes a gap.
+  async #read(): Promise<Block[]> {
+    for (const wait of readAgain) {
+      try {
+        return await store.blocks(this.kept.key, this.#next, longest, batch);
+      } catch {
+        await new Promise((go) => setTimeout(go, wait));
+      }
+    }
+    return [];
   }
 
   #send({ from, samples }: Block): void {

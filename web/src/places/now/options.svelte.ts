@@ -1,12 +1,16 @@
 // What a dictation can be made with: microphones of the machine and of this browser, languages, models.
 import { type Schema, ask, client, Problem } from "../../api/client";
 import { scout } from "../../lib/scout.svelte";
+import { sentences } from "../../lib/sentences";
 import { events } from "../../live/events.svelte";
+import { words } from "../../words";
 
 class Options {
   machine = $state.raw<Schema["Device"][]>([]);
   browser = $state.raw<MediaDeviceInfo[]>([]);
   all = $state.raw<Schema["Model"][]>([]);
+  /** missing says why the machine has no microphone; undefined where it has one, or nobody knows yet. */
+  missing = $state<string | undefined>();
   /** read is true once the models are known. */
   read = $state(false);
 
@@ -43,9 +47,11 @@ class Options {
   async #machine(): Promise<void> {
     try {
       this.machine = (await ask(client.GET("/api/v1/devices"))).data.filter((one) => !one.monitor);
+      this.missing = this.machine.length === 0 ? words.now.connect : undefined;
     } catch (e) {
       if (!(e instanceof Problem)) throw e;
-      this.machine = []; // there is no sound system
+      this.machine = [];
+      this.missing = e.code === "offline" || e.status === 401 ? undefined : sentences(e.message, e.hint);
     }
   }
 
