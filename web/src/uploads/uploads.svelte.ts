@@ -1,6 +1,8 @@
 // Files on their way to Scout, and to their text. It belongs to the whole page: leaving the library ends nothing.
-import { DetailedError, Upload as Tus } from "tus-js-client";
+import { untrack } from "svelte";
+import { defaultOptions, DetailedError, type PreviousUpload, Upload as Tus } from "tus-js-client";
 import { address, ask, client, Problem, problemOf, type Schema } from "../api/client";
+import { scout } from "../lib/scout.svelte";
 import { events } from "../live/events.svelte";
 
 export type State = "waiting" | "sending" | "queued" | "running" | "retrying" | "done" | "failed";
@@ -19,7 +21,13 @@ export class Upload {
   problem = $state.raw<Problem | undefined>();
   recording = $state<string | undefined>();
 
+  /** waits is true where it goes on by itself, when Scout is back and knows this browser. */
+  get waits(): boolean {
+    return this.problem?.code === "offline" || this.problem?.status === 401;
+  }
+
   job: string | undefined;
+  release: () => void = () => undefined;
   tus: Tus | undefined;
   unfollow: (() => void) | undefined;
   #began = 0;
@@ -49,23 +57,69 @@ export class Upload {
   }
 }
 
+/** Left is a file that was not sent whole before the page was closed or reloaded: a browser does not give it to the page again by itself. */
+export interface Left {
+  name: string;
+  size: number;
+  /** fraction is how much of it Scout has. */
+  fraction: number;
+  key: string;
+}
+
 const ended = new Set<State>(["done", "failed"]);
+const lineEvery = 2000; // ms, between two questions about the line
+const lockOf = (url: string): string => `scout-upload-${new URL(url, document.baseURI).pathname}`;
 
 class Uploads {
   all = $state.raw<Upload[]>([]);
+  left = $state.raw<Left[]>([]);
+  /** line is how long it takes until everything that waits in Scout has its text, in seconds; undefined where nobody knows. */
+  line = $state<number | undefined>();
   #next = 1;
+  #asked = 0;
 
   constructor() {
     $effect.root(() => {
       $effect(() => {
-        if (events.link !== "online") return;
-        for (const one of this.all) if (one.state === "failed" && one.problem?.code === "offline") this.again(one);
+        if (events.link !== "online" || scout.who !== "owner") return;
+        untrack(() => {
+          for (const one of this.all) if (one.state === "failed" && one.waits) this.again(one);
+        });
+      });
+      $effect(() => {
+        if (scout.who === "owner") untrack(() => void this.#look()); // to anybody else they are not there
       });
     });
   }
 
+  // look finds what was not sent whole by pages that are gone.
+  async #look(): Promise<void> {
+    const held = new Set((await navigator.locks?.query())?.held?.map((lock) => lock.name));
+    const found: Left[] = [];
+    for (const one of await before()) {
+      if (!one.uploadUrl || held.has(lockOf(one.uploadUrl)) || this.all.some(({ tus }) => tus?.url === one.uploadUrl)) continue;
+      try {
+        const { ok, status, headers } = await fetch(one.uploadUrl, { method: "HEAD", headers: { "Tus-Resumable": "1.0.0" }, cache: "no-store" });
+        const whole = headers.has("Scout-Recording");
+        if (whole || status === 404 || status === 410) await forget(one.urlStorageKey);
+        else if (ok && one.size) found.push({ name: one.metadata.filename ?? "", size: one.size, fraction: Number(headers.get("Upload-Offset")) / one.size, key: one.urlStorageKey });
+      } catch {
+        // Scout is away: the next page asks again
+      }
+    }
+    this.left = found;
+  }
+
+  /** drop forgets a file that was not sent whole; what Scout has of it expires by itself. */
+  drop(one: Left): void {
+    this.left = this.left.filter((other) => other !== one);
+    void forget(one.key);
+  }
+
   add(files: Iterable<File>): void {
-    this.all = [...this.all, ...[...files].map((file) => new Upload(this.#next++, file))];
+    const added = [...files].map((file) => new Upload(this.#next++, file));
+    this.left = this.left.filter((one) => !added.some(({ file }) => file.name === one.name && file.size === one.size));
+    this.all = [...this.all, ...added];
     this.#go();
   }
 
@@ -87,6 +141,7 @@ class Uploads {
   remove(one: Upload): void {
     this.all = this.all.filter((other) => other !== one);
     one.unfollow?.();
+    one.release();
     if (!one.recording) void one.tus?.abort(true).catch(() => undefined); // it expires by itself
     else if (one.state !== "done") void this.#discard(one.recording, one.job);
     this.#go();
@@ -114,18 +169,31 @@ class Uploads {
     one.state = "sending";
     one.begin();
     if (one.file.size === 0) return this.#failed(one, new Problem("audio_empty", "the file is empty"));
+    let refused: Problem | undefined;
     const tus = (one.tus = new Tus(one.file, {
       endpoint: address("/api/v1/uploads"),
       retryDelays: waits,
       removeFingerprintOnSuccess: true,
       metadata: { filename: one.file.name, ...(one.file.type ? { filetype: one.file.type } : {}) },
+      // Another page of this browser does not take it for one that was left.
+      onUploadUrlAvailable: () => {
+        const { url } = tus;
+        if (url) void navigator.locks?.request(lockOf(url), { ifAvailable: true }, () => new Promise<void>((done) => (one.release = done)));
+      },
+      // After a restart the daemon takes this page for somebody else, to whom the upload is not there. It is not begun anew, but goes on when the owner is back.
+      onAfterResponse: async (_, answer) => {
+        if (![401, 403, 404, 410].includes(answer.getStatus())) return;
+        await scout.look();
+        if (scout.who !== "owner") throw (refused = new Problem("invalid_api_key", "the daemon does not know this browser", "", 401));
+      },
       onProgress: (bytes) => one.sent(bytes),
       onShouldRetry: (e) => {
         const status = e instanceof DetailedError ? (e.originalResponse?.getStatus() ?? 0) : 0;
-        return status === 0 || status === 409 || status === 423 || status === 429 || status >= 500;
+        return (status === 0 && !refused) || status === 409 || status === 423 || status === 429 || status >= 500;
       },
-      onError: (e) => this.#failed(one, problemIn(e)),
+      onError: (e) => this.#failed(one, refused ?? problemIn(e)),
       onSuccess: ({ lastResponse }) => {
+        one.release();
         one.recording = lastResponse.getHeader("Scout-Recording") ?? undefined;
         one.job = lastResponse.getHeader("Scout-Job") ?? undefined;
         one.state = one.job ? "queued" : "done";
@@ -156,6 +224,7 @@ class Uploads {
     one.fraction = job.progress?.fraction ?? 0;
     one.seconds = job.progress?.remaining_seconds;
     one.position = job.position;
+    if (job.state === "queued") void this.#readLine();
     switch (job.state) {
       case "succeeded":
         one.state = "done";
@@ -174,6 +243,16 @@ class Uploads {
     else if (!one.unfollow) this.#watch(one, job.id);
   }
 
+  async #readLine(): Promise<void> {
+    if (Date.now() - this.#asked < lineEvery) return;
+    this.#asked = Date.now();
+    try {
+      this.line = (await ask(client.GET("/api/v1/queue"))).wait_seconds;
+    } catch (e) {
+      if (!(e instanceof Problem)) throw e; // the next event asks again
+    }
+  }
+
   #failed(one: Upload, e: unknown): void {
     if (!(e instanceof Problem)) throw e;
     one.unfollow?.();
@@ -183,6 +262,9 @@ class Uploads {
     this.#go();
   }
 }
+
+const before = async (): Promise<PreviousUpload[]> => (await defaultOptions.urlStorage?.findAllUploads().catch(() => [])) ?? [];
+const forget = async (key: string): Promise<void> => void (await defaultOptions.urlStorage?.removeUpload(key).catch(() => undefined));
 
 // problemIn is what the daemon said of an upload that failed.
 function problemIn(e: Error | DetailedError): Problem {
