@@ -3,6 +3,7 @@ import { ask, client, Problem, type Schema, transcript } from "../../api/client"
 import { events } from "../../live/events.svelte";
 import { linesOf, paragraphsOf, timedOf, doubtfulOf } from "./lines";
 import type { Recording } from "./rows.svelte";
+import { stepsOf } from "./steps";
 
 type Transcript = Schema["Transcript"];
 type Job = Schema["Job"];
@@ -84,6 +85,7 @@ export class Opened {
         if (this.#closed || this.saving > 0 || this.editing) return;
         if (before !== undefined && text.version !== before && text.kind !== "edited") this.behind = before;
         this.text = text;
+        if (before === undefined && (text.version ?? 0) > 1) void this.#recall();
       }
     } catch (e) {
       if (!(e instanceof Problem)) throw e;
@@ -172,6 +174,17 @@ export class Opened {
     });
     this.#last = mine.catch(() => undefined);
     return mine;
+  }
+
+  // recall makes undo and redo of the versions that there are: they were made before this page was opened.
+  async #recall(): Promise<void> {
+    try {
+      const versions = (await ask(client.GET("/api/v1/transcripts/{id}/versions", { params: { path: { id: this.id } } }))) ?? [];
+      if (this.#closed || this.saving > 0 || this.undos.length > 0 || this.redos.length > 0) return;
+      ({ undos: this.undos, redos: this.redos } = stepsOf(versions));
+    } catch (e) {
+      if (!(e instanceof Problem)) throw e; // History has them
+    }
   }
 
   async #readJobs(): Promise<void> {
