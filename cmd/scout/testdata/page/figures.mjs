@@ -7,11 +7,15 @@ import { gzipSync } from "node:zlib";
 import { open } from "./browser.mjs";
 import { figures as library } from "./library-figures.mjs";
 import { fromBrowser, tap } from "./now.mjs";
+import { calibrated, percentile } from "./trace.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
 const rounds = Number(process.env.ROUNDS);
-const percentile = (all, p) => [...all].sort((a, b) => a - b)[Math.min(all.length - 1, Math.floor(all.length * p))];
-const print = (name, value, limit, ok, note = "") => console.log(`${name.padEnd(52)} ${value.padStart(12)}  ${limit.padEnd(12)} ${ok ? "ok" : "SHORT"}  ${note}`);
+const print = (name, value, limit, ok, note = "") => {
+  if (!ok) process.exitCode = 1;
+  console.log(`${name.padEnd(52)} ${value.padStart(12)}  ${limit.padEnd(12)} ${ok ? "ok   " : "SHORT"}  ${note}`);
+};
+const wanted = new Set((process.env.FIGURES ?? "start,dictation,library,words").split(","));
 
 // Size.
 const assets = join(given.site, "assets");
@@ -21,47 +25,62 @@ print("scripts with gzip, all places", `${(bytes / 1000).toFixed(1)} kB`, "< 200
 
 const house = await open(given);
 try {
-  // From navigation to the first response to a key: the shortcuts are on the screen.
-  const keys = [];
-  let shift = 0;
-  for (let i = 0; i < 10; i++) {
-    const page = await house.owner.newPage();
-    await page.addInitScript(() => {
-      new PerformanceObserver((list) => list.getEntries().forEach((e) => (window.shift = (window.shift ?? 0) + (e.hadRecentInput ? 0 : e.value)))).observe({ type: "layout-shift", buffered: true });
-      const press = setInterval(() => {
-        if (document.querySelector("dialog[open]")) {
-          window.answered = performance.now();
-          clearInterval(press);
-        } else document.body?.dispatchEvent(new KeyboardEvent("keydown", { key: "?", bubbles: true }));
-      }, 5);
-    });
-    await page.goto(house.way.url);
-    await page.waitForFunction(() => window.answered);
-    keys.push(await page.evaluate(() => window.answered));
-    await page.waitForTimeout(800);
-    shift = Math.max(shift, await page.evaluate(() => window.shift ?? 0));
-    await page.close();
-  }
-  print("navigation to the answer to a key, p95 of 10", `${percentile(keys, 0.95).toFixed(0)} ms`, "< 500 ms", percentile(keys, 0.95) < 500, `p50 ${percentile(keys, 0.5).toFixed(0)} ms`);
-  print("layout shift while the page loads, most of 10", shift.toFixed(3), "0", shift < 0.001);
-
-  // From the stop to the final text, with the browser's microphone.
-  const texts = [];
-  const page = await house.page();
-  await fromBrowser(page);
-  for (let i = 0; i < rounds; i++) {
-    await page.locator(".record").focus();
-    await tap(page);
-    await page.locator(".says", { hasText: "Listening" }).waitFor();
-    await page.waitForTimeout(2000 + (i % 5) * 1000);
-    await page.locator(".record").focus();
-    await tap(page);
-    await page.waitForFunction(() => document.querySelector("[data-stop-to-text]"));
-    texts.push(Number(await page.locator("[data-stop-to-text]").getAttribute("data-stop-to-text")));
-  }
+  let page = await house.page();
+  const loop = await calibrated(page);
+  console.log(`the work of one loop takes ${loop.toFixed(2)} ms in a page here: figures compare as multiples of it`);
   await page.close();
-  print(`browser: stop to final text, p95 of ${rounds}`, `${percentile(texts, 0.95).toFixed(0)} ms`, "< 400 ms", percentile(texts, 0.95) < 400, `p50 ${percentile(texts, 0.5).toFixed(0)} ms, longest ${Math.max(...texts).toFixed(0)} ms`);
-  await library(house, print, { count: Number(process.env.TEXTS ?? 10_000) });
+
+  // From navigation to the first response to a key: the shortcuts are on the screen.
+  if (wanted.has("start")) {
+    const all = [];
+    let shift = 0;
+    for (let i = 0; i < 20; i++) {
+      page = await house.owner.newPage();
+      await page.addInitScript(() => {
+        new PerformanceObserver((list) => list.getEntries().forEach((e) => (window.shift = (window.shift ?? 0) + (e.hadRecentInput ? 0 : e.value)))).observe({ type: "layout-shift", buffered: true });
+        const press = setInterval(() => {
+          if (document.querySelector("dialog[open]")) {
+            window.answered = performance.now();
+            clearInterval(press);
+          } else document.body?.dispatchEvent(new KeyboardEvent("keydown", { key: "?", bubbles: true }));
+        }, 5);
+      });
+      await page.goto(house.way.url);
+      await page.waitForFunction(() => window.answered);
+      await page.waitForTimeout(500);
+      all.push(await page.evaluate(() => {
+        const [nav] = performance.getEntriesByType("navigation");
+        const scripts = performance.getEntriesByType("resource").filter((e) => e.initiatorType === "script" || e.initiatorType === "link");
+        return { answer: window.answered, document: nav.responseEnd, scripts: Math.max(...scripts.map((e) => e.responseEnd)), paint: performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? 0 };
+      }));
+      shift = Math.max(shift, await page.evaluate(() => window.shift ?? 0));
+      await page.close();
+    }
+    const of = (name, p) => percentile(all.map((one) => one[name]), p);
+    print("navigation to the answer to a key, p95 of 20", `${of("answer", 0.95).toFixed(0)} ms`, "< 500 ms", of("answer", 0.95) < 500,
+      `p50 ${of("answer", 0.5).toFixed(0)} ms = ${(of("answer", 0.5) / loop).toFixed(0)} loops: document ${of("document", 0.5).toFixed(0)}, scripts ${of("scripts", 0.5).toFixed(0)}, first paint ${of("paint", 0.5).toFixed(0)}`);
+    print("layout shift while the page loads, most of 20", shift.toFixed(3), "0", shift < 0.001);
+  }
+
+  if (wanted.has("dictation")) {
+    // From the stop to the final text, with the browser's microphone.
+    const texts = [];
+    page = await house.page();
+    await fromBrowser(page);
+    for (let i = 0; i < rounds; i++) {
+      await page.locator(".record").focus();
+      await tap(page);
+      await page.locator(".says", { hasText: "Listening" }).waitFor();
+      await page.waitForTimeout(2000 + (i % 5) * 1000);
+      await page.locator(".record").focus();
+      await tap(page);
+      await page.waitForFunction(() => document.querySelector("[data-stop-to-text]"));
+      texts.push(Number(await page.locator("[data-stop-to-text]").getAttribute("data-stop-to-text")));
+    }
+    await page.close();
+    print(`browser: stop to final text, p95 of ${rounds}`, `${percentile(texts, 0.95).toFixed(0)} ms`, "< 400 ms", percentile(texts, 0.95) < 400, `p50 ${percentile(texts, 0.5).toFixed(0)} ms, longest ${Math.max(...texts).toFixed(0)} ms`);
+  }
+  if (wanted.has("library")) await library(house, print, { count: Number(process.env.TEXTS ?? 10_000) });
 } finally {
   await house.close();
 }
@@ -77,22 +96,28 @@ function distance(want, got) {
   });
   return got.length ? row.at(-1) : want.length;
 }
+// Each text counts once, in whatever formats it is there.
 const references = new Map();
 if (process.env.SPEECH) {
-  for (const line of readFileSync(join(process.env.SPEECH, "manifest.tsv"), "utf8").split("\n")) {
-    const [file, , , , , , text] = line.split("\t");
-    if (file?.endsWith(".wav") || file?.endsWith(".flac")) references.set(join(process.env.SPEECH, file), text);
+  const texts = new Set();
+  for (const line of readFileSync(join(process.env.SPEECH, "manifest.tsv"), "utf8").split("\n").slice(1)) {
+    const [file, seconds, , , , , text] = line.split("\t");
+    if (!text || texts.has(text) || seconds < 4 || seconds > 25) continue;
+    texts.add(text);
+    references.set(join(process.env.SPEECH, file), text);
   }
 } else references.set(given.clip, "and so my fellow americans ask not what your country can do for you ask what you can do for your country");
-let words = 0, wrong = 0, wrongHere = 0;
-for (const [clip, text] of [...references].slice(0, 12)) {
+const clips = [...references].slice(0, Number(process.env.CLIPS ?? 12));
+const wrong = { live: 0, fast: 0, later: 0, accurate: 0 };
+let words = 0;
+const spoken = (clip, ...options) => plain(execFileSync(process.env.SCOUT, ["transcribe", "--quiet", ...options, clip], { encoding: "utf8" }));
+for (const [clip, text] of wanted.has("words") ? clips : []) {
   const seconds = Number(execFileSync("ffprobe", ["-v", "error", "-show_entries", "format=duration", "-of", "csv=p=0", clip], { encoding: "utf8" }));
-  if (seconds > 40) continue;
   const wav = join(given.home, "clip.wav");
   execFileSync("ffmpeg", ["-v", "error", "-y", "-i", clip, "-ar", "48000", "-ac", "1", wav]);
   const want = plain(text);
-  const line = execFileSync(process.env.SCOUT, ["transcribe", "--quiet", "--fast", clip], { encoding: "utf8" });
   const one = await open({ ...given, clip: `${wav}%noloop`, link: execFileSync(process.env.SCOUT, ["open", "--print"], { encoding: "utf8" }).trim() });
+  let texts;
   try {
     const page = await one.page();
     await fromBrowser(page);
@@ -103,12 +128,20 @@ for (const [clip, text] of [...references].slice(0, 12)) {
     await page.locator(".record").focus();
     await tap(page);
     await page.getByRole("button", { name: "Copy" }).waitFor();
-    wrongHere += distance(want, plain(await page.locator(".words").first().innerText()));
+    const id = (await page.getByRole("link", { name: "Open", exact: true }).getAttribute("href")).split("/").pop();
+    for (let i = 0; i < 40 && (await one.ask(`/api/v1/transcripts/${id}/versions`)).length < 2; i++) await page.waitForTimeout(250);
+    texts = { live: plain((await one.ask(`/api/v1/transcripts/${id}?version=1`)).text), later: plain((await one.ask(`/api/v1/transcripts/${id}`)).text) };
   } finally {
     await one.close();
   }
+  Object.assign(texts, { fast: spoken(clip, "--fast"), accurate: spoken(clip) });
   words += want.length;
-  wrong += distance(want, plain(line));
+  const here = Object.fromEntries(Object.entries(texts).map(([name, got]) => [name, distance(want, got)]));
+  for (const name in here) wrong[name] += here[name];
+  if (clips.length > 1) console.log(`    ${clip.split("/").pop()}: ${want.length} words, wrong ${here.live} on the page and ${here.fast} by scout transcribe --fast; ${here.later} later, ${here.accurate} by scout transcribe`);
 }
-const rate = (n) => (100 * n) / words;
-print("wrong words, the page beside the command line", `${rate(wrongHere).toFixed(1)} %`, "+ 2 points", rate(wrongHere) - rate(wrong) <= 2, `${rate(wrong).toFixed(1)} % of ${words} words`);
+const rate = (name) => (100 * wrong[name]) / words;
+if (words > 0) {
+  print("wrong words, the page beside transcribe --fast", `${rate("live").toFixed(1)} %`, "+ 2 points", rate("live") - rate("fast") <= 2, `${rate("fast").toFixed(1)} % of ${words} words in ${clips.length} clips`);
+  print("after the second pass, beside transcribe", `${rate("later").toFixed(1)} %`, "+ 2 points", rate("later") - rate("accurate") <= 2, `${rate("accurate").toFixed(1)} %`);
+}

@@ -72,7 +72,7 @@ export async function empty(house) {
 }
 
 // steps are what people do, in this order.
-export const steps = [found, heard, corrected, scripts, exported, sent, tabs, narrow, byKeys, deleted];
+export const steps = [found, heard, corrected, scripts, exported, sent, interrupted, remade, tabs, narrow, byKeys, deleted];
 
 export async function test(house) {
   const made = await fixtures(house);
@@ -108,15 +108,7 @@ async function heard(house, { id }) {
   const page = await house.page(`/library/${id}?q=apples`);
   await line(page, "Anna").waitFor();
   await marked(page, "hit", "apples");
-  const box = await page.evaluate(() => {
-    const node = [...document.querySelectorAll("[data-line]")].find((e) => e.textContent.includes("baskets")).firstChild;
-    const range = new Range();
-    range.setStart(node, node.data.indexOf("baskets") + 2);
-    range.setEnd(node, node.data.indexOf("baskets") + 4);
-    const { x, y, width, height } = range.getBoundingClientRect();
-    return { x: x + width / 2, y: y + height / 2 };
-  });
-  await page.mouse.click(box.x, box.y);
+  await page.mouse.click(...(await middle(page, "baskets")));
   await marked(page, "spoken", "baskets.");
   await page.keyboard.press("Space");
   await page.getByRole("button", { name: "Pause" }).waitFor();
@@ -163,6 +155,9 @@ async function corrected(house, { id }) {
   await page.keyboard.type("garden");
   await page.keyboard.press("Enter");
   await page.getByRole("link", { name: "garden" }).waitFor();
+  await page.getByLabel("Tag", { exact: true }).locator("option", { hasText: "garden (1)" }).waitFor({ state: "attached" });
+  await page.getByRole("button", { name: "Remove the tag garden" }).click();
+  await page.getByRole("link", { name: "garden" }).waitFor({ state: "detached" });
   await page.getByRole("button", { name: "History" }).click();
   await page.getByRole("dialog").getByText("First text").click();
   await page.locator("del", { hasText: "Thursday" }).waitFor();
@@ -174,19 +169,39 @@ async function corrected(house, { id }) {
   await page.close();
 }
 
+// middle is the place on the screen of the middle of some letters.
+const middle = (page, letters) => page.evaluate((want) => {
+  const node = [...document.querySelectorAll("[data-line]")].map((e) => e.firstChild).find((n) => n.data.includes(want));
+  const range = new Range();
+  range.setStart(node, node.data.indexOf(want));
+  range.setEnd(node, node.data.indexOf(want) + want.length);
+  const { x, y, width, height } = range.getBoundingClientRect();
+  return [x + width / 2, y + height / 2];
+}, letters);
+
 // Text from right to left, and text without spaces, stands and is marked as it should.
 async function scripts(house, { rtl, cjk }) {
-  let page = await house.page(`/library/${rtl}`);
-  await line(page, "الحديقة").waitFor();
+  let page = await house.page(`/library/${rtl}?q=الحديقة`);
+  await marked(page, "hit", "الحديقة");
   assert.equal(await page.evaluate(() => getComputedStyle(document.querySelector("[data-line]").parentElement).direction), "rtl");
+  await page.mouse.click(...(await middle(page, "وناقش")));
+  await marked(page, "spoken", "وناقش");
+  await page.mouse.dblclick(...(await middle(page, "العمل")));
+  await page.getByRole("textbox", { name: /^Line at/ }).waitFor();
+  assert.equal((await page.evaluate(() => getSelection().toString())).trim(), "", "a double click leaves something selected");
+  await page.keyboard.press("Escape");
   await page.close();
   page = await house.page(`/library/${cjk}?q=计划`);
   await marked(page, "hit", "计划");
   assert.match(await page.evaluate(() => document.querySelector(".paragraph p[dir]").textContent.trim()), /计划。然后/, "there is a space between sentences");
-  const box = await line(page, "今天").boundingBox();
-  await page.mouse.click(box.x + 17 * 2.5, box.y + 14);
-  await page.waitForFunction(() => (CSS.highlights.get("spoken")?.size ?? 0) === 1);
-  assert.deepEqual((await marks(page, "spoken")).map((m) => [...m].length), [1]);
+  await page.mouse.click(...(await middle(page, "午")));
+  await marked(page, "spoken", "午");
+  const [from, to] = [await middle(page, "讨"), await middle(page, "计")];
+  await page.mouse.move(...from);
+  await page.mouse.down();
+  await page.mouse.move(...to, { steps: 4 });
+  await page.mouse.up();
+  assert.match(await page.evaluate(() => getSelection().toString()), /论了新的/);
   await page.close();
 }
 
@@ -229,6 +244,67 @@ async function sent(house) {
   } finally {
     rmSync(folder, { recursive: true });
   }
+}
+
+// A connection that breaks, a daemon that does not know the browser any more, and a reload in the middle of a file: what was sent is not sent again.
+async function interrupted(house) {
+  const folder = mkdtempSync(join(tmpdir(), "scout-page-"));
+  const file = join(folder, "interrupted.wav");
+  execFileSync("ffmpeg", ["-v", "error", "-i", house.given.clip, "-t", "3", "-ar", "192000", "-ac", "2", "-c:a", "pcm_f32le", file]);
+  const page = await house.page("/library");
+  const offsets = [];
+  page.on("request", (r) => r.method() === "PATCH" && offsets.push(Number(r.headers()["upload-offset"])));
+  const item = page.getByRole("region", { name: "Uploads" }).getByRole("listitem").filter({ hasText: "interrupted.wav" });
+  const on = (percent) => page.waitForFunction((p) => Number(/(\d+) % sent/.exec(document.querySelector("[aria-label=Uploads]")?.textContent ?? "")?.[1] ?? 0) > p, percent, { polling: 20 });
+  house.way.slow(60);
+  await page.locator("input[type=file]").setInputFiles(file);
+  await on(5);
+  house.way.cut();
+  await item.getByText("goes on by itself").waitFor();
+  const cookies = await house.owner.cookies();
+  await house.owner.clearCookies(); // as after a restart of the daemon
+  house.way.mend();
+  await item.getByText("does not know this browser").waitFor();
+  await house.owner.addCookies(cookies); // as by scout open
+  await on(30);
+  await page.reload();
+  await item.getByText("was sent before the page was closed").waitFor();
+  await house.accessible(page, "an upload that was interrupted");
+  house.way.slow(0);
+  await page.locator("input[type=file]").setInputFiles(file);
+  await item.getByText("done", { exact: true }).waitFor();
+  assert.equal(await item.count(), 1, "the file is there twice");
+  assert.ok(offsets.length >= 3 && offsets.slice(1).every((offset, i) => offset > 0 && offset >= offsets[i]), `sent from ${offsets}`);
+  assert.equal((await house.ask("/api/v1/recordings?source=upload&limit=200")).data.filter((one) => one.title === "interrupted.wav" || one.title === "interrupted").length, 1);
+  await page.close();
+  rmSync(folder, { recursive: true });
+}
+
+// Another model makes another text, while its job is told in place; both stand side by side.
+async function remade(house) {
+  const { data } = await house.ask("/api/v1/recordings?source=upload&limit=200");
+  const { id, transcript } = data.find((one) => /^speech/.test(one.title) && one.transcript.version);
+  const { data: models } = await house.ask("/api/v1/models");
+  const other = models.find((one) => one.state === "installed" && one.id !== transcript.model) ?? models.find((one) => one.state === "installed");
+  const page = await house.page(`/library/${id}`);
+  await page.evaluate(() => {
+    window.told = [];
+    new MutationObserver(() => document.querySelectorAll(".chip").forEach((chip) => window.told.push(chip.textContent))).observe(document.body, { childList: true, subtree: true, characterData: true });
+  });
+  await page.getByRole("button", { name: "New text" }).click();
+  await page.getByLabel("Model", { exact: true }).selectOption(other.id);
+  await page.getByRole("button", { name: "Start" }).click();
+  await page.getByText("A new version of the text has come").waitFor();
+  const told = await page.evaluate(() => window.told);
+  assert.ok(told.some((text) => /New text/.test(text)) && told.some((text) => /about .* left/.test(text)), `the job was told as ${[...new Set(told)].join(" | ")}`);
+  await page.getByRole("button", { name: "What changed" }).click();
+  const dialog = page.getByRole("dialog");
+  await dialog.getByText("Version 1", { exact: true }).first().waitFor();
+  await dialog.getByText("Present").first().waitFor();
+  await dialog.locator(".row, .same").or(dialog.getByText("Both versions say the same")).first().waitFor();
+  await house.accessible(page, "two versions side by side");
+  assert.equal((await versions(house, id)).at(-1).model, other.id);
+  await page.close();
 }
 
 // Three tabs at the same time: one sends a file, one plays, and one dictates.

@@ -27,6 +27,9 @@ const kept = (page) =>
     };
   }));
 
+// opened is the id of the recording that is shown.
+const opened = async (page) => (await page.getByRole("link", { name: "Open", exact: true }).getAttribute("href")).split("/").pop();
+
 const final = (page) => page.getByRole("button", { name: "Copy" }).waitFor();
 
 export async function test(house) {
@@ -34,8 +37,11 @@ export async function test(house) {
   await firstRun(house);
   await broken(house);
   await abandoned(house);
+  await troubles(house);
   await machine(house);
   await tabs(house);
+  await insecure(house);
+  await failing(house);
 }
 
 // A browser without a session is told what to run, and goes on when it has one.
@@ -92,7 +98,7 @@ async function broken(house) {
   await page.keyboard.press("Enter");
   assert.match(await page.evaluate(() => navigator.clipboard.readText()), words);
   await house.accessible(page, "the text");
-  const id = (await page.getByRole("link", { name: "Open", exact: true }).getAttribute("href")).split("/").pop();
+  const id = await opened(page);
   house.sent.push({ id, frames: at });
   const { labels } = await house.ask(`/api/v1/recordings/${id}`);
   assert.deepEqual([labels.echo_cancellation, labels.noise_suppression, labels.auto_gain_control], ["off", "off", "off"]);
@@ -121,7 +127,7 @@ async function abandoned(house) {
     }
     await page.getByText("This tab was closed or reloaded here").waitFor();
     await final(page);
-    house.sent.push({ id: (await page.getByRole("link", { name: "Open", exact: true }).getAttribute("href")).split("/").pop(), frames: at });
+    house.sent.push({ id: await opened(page), frames: at });
     await page.close();
   }
 }
@@ -154,4 +160,87 @@ async function tabs(house) {
   for (const until = Date.now() + patience; (await streams()) !== "1"; await pages[0].waitForTimeout(200)) // the one before a change of topics ends a moment later
     assert.ok(Date.now() < until, `three tabs have ${await streams()} streams`);
   for (const page of pages) await page.close();
+}
+
+// What a browser does to a dictation: it has no room to keep the sound, it stops it for a while, and it takes the microphone away. Another tab records beside it.
+async function troubles(house) {
+  const beside = await house.page();
+  await tap(beside);
+  await says(beside, "Listening");
+  const page = await house.owner.newPage();
+  await page.addInitScript(() => {
+    IDBObjectStore.prototype.put = () => { throw new DOMException("there is no room", "QuotaExceededError"); };
+    const { getUserMedia } = navigator.mediaDevices;
+    navigator.mediaDevices.getUserMedia = async (...wanted) => (window.stream = await getUserMedia.apply(navigator.mediaDevices, wanted));
+    const Context = window.AudioContext;
+    window.AudioContext = class extends Context { constructor(...options) { super(...options); window.sound = this; } };
+  });
+  await page.goto(house.way.url);
+  await page.locator(".frame > nav").waitFor();
+  await tap(page);
+  await says(page, "Listening");
+  await heard(page, 2);
+  house.way.cut();
+  await page.getByText("no room to keep it").waitFor();
+  await heard(page, 4);
+  house.way.mend();
+  await page.getByText("Scout was away from").waitFor();
+  await page.evaluate(() => (window.sound.resume = () => Promise.resolve(), window.sound.suspend()));
+  await says(page, "No sound arrives");
+  await page.waitForTimeout(1000); // as long as cannot be a busy page
+  await page.evaluate(() => (delete window.sound.resume, window.sound.resume()));
+  await says(page, "Listening");
+  await page.getByText("gave no sound for").waitFor();
+  await page.evaluate(() => {
+    navigator.permissions.query = async () => ({ state: "denied" });
+    window.stream.getTracks()[0].dispatchEvent(new Event("ended"));
+  });
+  await page.getByText("may not use the microphone any more").waitFor();
+  await final(page);
+  house.sent.push({ id: await opened(page), frames: 4 * 44_100 });
+  await page.close();
+  const [{ at }] = await kept(beside);
+  await tap(beside);
+  await final(beside);
+  house.sent.push({ id: await opened(beside), frames: at });
+  await beside.close();
+}
+
+// By plain http from another machine a page has no microphone, no clipboard of its own, no locks and no secure random names.
+async function insecure(house) {
+  const context = await house.context();
+  await context.addCookies((await house.owner.cookies()).map(({ name, value }) => ({ name, value, url: house.plain })));
+  const page = await context.newPage();
+  await page.goto(house.plain);
+  await page.locator(".frame > nav").waitFor();
+  assert.deepEqual(await page.evaluate(() => [isSecureContext, navigator.mediaDevices, navigator.locks, navigator.clipboard, crypto.randomUUID].map(String)), ["false", ...Array(4).fill("undefined")]);
+  await page.locator("header a.Healthy, header a.Degraded").waitFor(); // its events come
+  await fromBrowser(page);
+  await tap(page);
+  await page.getByText("to pages of this computer and to https alone").waitFor();
+  await page.getByLabel("Microphone", { exact: true }).selectOption("machine:");
+  await tap(page);
+  await says(page, "Listening");
+  await heard(page, 4);
+  await tap(page);
+  await final(page);
+  const text = await page.locator(".words").first().innerText();
+  await page.getByRole("button", { name: "Copy" }).click();
+  await page.getByRole("button", { name: "Copied" }).waitFor();
+  await page.getByRole("searchbox").focus();
+  await page.keyboard.press("Control+V");
+  assert.equal(await page.getByRole("searchbox").inputValue(), text.trim());
+  await context.close();
+}
+
+// A part of the page that cannot be loaded says so, and the rest of the page works.
+async function failing(house) {
+  const page = await house.owner.newPage();
+  await page.route("**/assets/Library-*.js", (route) => route.abort());
+  await page.goto(house.way.url + "/library");
+  await page.getByText("This part of the page has failed").waitFor();
+  await house.accessible(page, "a part that failed");
+  await page.getByRole("link", { name: "Now", exact: true }).click();
+  await page.locator(".record").waitFor();
+  await page.close();
 }
