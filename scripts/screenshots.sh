@@ -8,6 +8,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 chromium=$(command -v chromium) || { echo "screenshots: there is no Chromium: apt-get install chromium" >&2; exit 1; }
 [ -f .tools/playwright-core/package.json ] || { echo "screenshots: Playwright is not installed: run scripts/setup.sh tests" >&2; exit 1; }
 
+scripts/setup.sh pictures
 home=$(mktemp -d /tmp/scout-shots.XXXX)
 export SCOUT_DATA="$home/data" SCOUT_RECORDINGS="$home/recordings" XDG_CONFIG_HOME="$home/config" PULSE_SERVER="unix:$home/none" SCOUT_MODELS="${SCOUT_MODELS:-$PWD/var/models}"
 cleanup() { bin/scout serve stop >/dev/null 2>&1 || true; rm -rf "$home"; }

@@ -6,6 +6,7 @@
 #                               unless SETUP=small
 #   scripts/setup.sh tests      the test runner, and, unless SETUP=small, what only tests need: a third model, Chromium and Playwright
 #   scripts/setup.sh page       what the page is built with, of npm into web/node_modules; nothing of it is in the program but the page
+#   scripts/setup.sh pictures   letters of Chinese and Japanese, for pictures of the page (as root)
 #   scripts/setup.sh lint       golangci-lint, which only `make lint` needs
 #   scripts/setup.sh acceptance clients of other people, which only `make acceptance` needs: of npm into acceptance/node_modules, of
 #                               Python into acceptance/python/venv, and promtool out of Debian's prometheus into .tools/bin. What
@@ -238,6 +239,13 @@ install_clients() {
   done
 }
 
+# install_letters installs a font of 2 MB, where there is none with Chinese letters: a browser draws boxes instead.
+install_letters() {
+  if [ -n "$(fc-list :lang=zh 2>/dev/null)" ]; then return 0; fi
+  install_debian ":fonts-wqy-microhei"
+  [ -n "$(fc-list :lang=zh 2>/dev/null)" ] || say "without Chinese letters pictures of the page have boxes in their place. As root: apt-get install fonts-wqy-microhei"
+}
+
 # install_promtool takes promtool out of Debian's package, without installing the server that is in it. It needs no root.
 install_promtool() {
   local fresh log="$TOOLS/acceptance-promtool.log"
@@ -262,7 +270,8 @@ case "${1:-}" in
   models) install_models ;;
   tests) install_go_tool gotestsum "$GOTESTSUM" && install_test_model && install_browser ;;
   page) install_page ;;
+  pictures) install_letters ;;
   lint) install_go_tool golangci-lint "$GOLANGCI_LINT" ;;
   acceptance) install_clients && install_promtool ;;
-  *) fail "usage: scripts/setup.sh packages|models|tests|page|lint|acceptance" ;;
+  *) fail "usage: scripts/setup.sh packages|models|tests|page|pictures|lint|acceptance" ;;
 esac
