@@ -77,7 +77,7 @@ const (
 	StopRepeats StopReason = "repeats"
 )
 
-// AgainReason is why an engine decoded a piece again by itself.
+// AgainReason is why an engine heard or decoded a piece again by itself.
 type AgainReason string
 
 // The reasons.
@@ -88,7 +88,11 @@ const (
 	AgainRepeats AgainReason = "repeats"
 	// AgainDoubtful: the text is improbable.
 	AgainDoubtful AgainReason = "doubtful"
+	// AgainLanguage: the language was not certain. The piece was heard with more silence to find it, and decoded as before.
+	AgainLanguage AgainReason = "language"
 )
 
 // AgainReasons returns all reasons.
-func AgainReasons() []AgainReason { return []AgainReason{AgainLength, AgainRepeats, AgainDoubtful} }
+func AgainReasons() []AgainReason {
+	return []AgainReason{AgainLength, AgainRepeats, AgainDoubtful, AgainLanguage}
+}

@@ -36,9 +36,10 @@ func TestSecondDecodesAreCounted(t *testing.T) {
 			t.Errorf("%v: the span says %v", fault, got)
 		}
 	}
-	const want = `# HELP scout_engine_second_decodes_total Decodes within the engine that followed the first one of their request, by the reason: length, repeats, doubtful.
+	const want = `# HELP scout_engine_second_decodes_total What the engine heard or decoded again within a request, by the reason: length, repeats, doubtful, or language (heard with more silence to be sure of it).
 # TYPE scout_engine_second_decodes_total counter
 scout_engine_second_decodes_total{reason="doubtful"} 0
+scout_engine_second_decodes_total{reason="language"} 0
 scout_engine_second_decodes_total{reason="length"} 1
 scout_engine_second_decodes_total{reason="repeats"} 1
 `

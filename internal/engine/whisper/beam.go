@@ -37,16 +37,16 @@ func (b branch) ended(logprob float32) branch {
 
 // beam follows the width most probable texts at once and takes the best of the width that end first. All texts share one run
 // of the decoder.
-func (s *session) beam(ctx context.Context, d *decoding, prompt []int64, width, limit int) error {
-	done, stop, err := s.search(ctx, d, prompt, width, limit)
+func (s *session) beam(ctx context.Context, d *decoding, width, limit int) error {
+	done, stop, err := s.search(ctx, d, width, limit)
 	if err != nil {
 		return err
 	}
 	best, surest := s.choose(done), mostProbable(done).score()
-	d.surest, d.texts, d.width, d.prompt = &surest, done, width, prompt
+	d.surest, d.texts, d.width = &surest, done, width
 	d.tokens, d.logprobs, d.ending, d.stop = best.tokens, best.logprobs, best.ending, stop
 	if s.align {
-		return s.retrace(d, prompt)
+		return s.retrace(d)
 	}
 	return nil
 }
@@ -57,10 +57,11 @@ func mostProbable(texts []branch) branch {
 }
 
 // search returns the width texts that end first, or those that it followed where it stopped before one ended.
-func (s *session) search(ctx context.Context, d *decoding, prompt []int64, width, limit int) (done []branch, stop wire.StopReason, err error) {
-	if err := s.begin(d, prompt, -1, width+1); err != nil {
+func (s *session) search(ctx context.Context, d *decoding, width, limit int) (done []branch, stop wire.StopReason, err error) {
+	if err := s.begin(d, -1, width+1); err != nil {
 		return nil, "", err
 	}
+	prompt := d.prompt
 	alive, done := s.grow([]branch{{}}, width, width+1, nil)
 	if err := s.room(width, len(prompt)+cacheStep, len(prompt), &s.owned); err != nil {
 		return nil, "", err
@@ -157,7 +158,8 @@ func (s *session) follow(before, alive []branch, prompt, end int) {
 }
 
 // retrace runs a finished text once more, several tokens at a time, to see what each of them attended to.
-func (s *session) retrace(d *decoding, prompt []int64) error {
+func (s *session) retrace(d *decoding) error {
+	prompt := d.prompt
 	if err := s.room(1, len(prompt)+len(d.tokens), len(prompt), &s.owned); err != nil {
 		return err
 	}

@@ -1,6 +1,7 @@
 package whisper
 
 import (
+	"cmp"
 	"context"
 	"math"
 	"slices"
@@ -48,11 +49,13 @@ type decoding struct {
 	stop     wire.StopReason
 
 	language string
+	prob     *float32 // of the language, nil if it was given
 	noSpeech float32
 	surest   *float64 // mean log-probability of the surest text of a beam, nil if one text was followed
 	texts    []branch // of a beam, which followed width of them behind the prompt
 	width    int
-	prompt   []int64
+	prompt   []int64          // what stands before the text
+	start    int              // where the start marker is in it
 	frames   int              // heard, silence included
 	placer   *wordtime.Placer // has seen the decode if words are wanted
 }
@@ -75,7 +78,7 @@ type session struct {
 	job
 	owned    native.Tensors
 	heard    hearing
-	detected *float32      // probability of the language, nil if it was given
+	found    *tongue       // the language that the model found last, nil where it was given
 	longest  int           // most frames that were heard
 	encoding time.Duration // of the encoder, in all decodes
 	again    []wire.AgainReason
@@ -83,36 +86,44 @@ type session struct {
 
 // decode decodes the job once.
 func (s *session) decode(ctx context.Context, w how) (*decoding, error) {
-	frames := s.model.framesFor(len(s.samples), w.tail)
-	if s.heard.frames != frames || s.heard.blank != w.blank() {
-		began := time.Now()
-		s.longest = max(s.longest, frames)
-		s.step.Encode()
-		var err error
-		if s.heard, err = s.hear(s.samples, frames, w.blank(), &s.owned); err != nil {
-			return nil, err
-		}
-		s.encoding += time.Since(began)
+	frames := s.framesWith(w.tail)
+	if err := s.listen(frames, w.blank()); err != nil {
+		return nil, err
+	}
+	if err := s.tellLanguage(w); err != nil {
+		return nil, err
 	}
 	s.step.Decode(0)
-	d := &decoding{frames: frames, language: s.language}
+	d := &decoding{frames: frames}
 	if s.align {
 		d.placer, s.placer = s.placer, s.model.placer() // that of an earlier decode is kept: its text may be the better one
 		d.placer.Begin(frames, len(s.samples))
 	}
-	prompt, err := s.prompt(d)
-	if err != nil {
+	if err := s.setPrompt(d); err != nil {
 		return nil, err
 	}
-	limit := min(tokenLimit(len(s.samples)), s.model.Positions-len(prompt)-1)
+	limit := min(tokenLimit(len(s.samples)), s.model.Positions-len(d.prompt)-1)
 	if w.beam > 1 {
-		return d, s.beam(ctx, d, prompt, w.beam, limit)
+		return d, s.beam(ctx, d, w.beam, limit)
 	}
 	hypothesis := s.hypothesis[:min(len(s.hypothesis), limit)]
 	if w.anew {
 		hypothesis = nil
 	}
-	return d, s.greedy(ctx, &greedy{session: s, decoding: d, prompt: prompt, limit: limit, hypothesis: hypothesis})
+	return d, s.greedy(ctx, &greedy{session: s, decoding: d, limit: limit, hypothesis: hypothesis})
+}
+
+// listen hears the samples with silence, or features of 0, up to frames, if it is not what was heard last.
+func (s *session) listen(frames int, blank bool) (err error) {
+	if s.heard.frames == frames && s.heard.blank == blank {
+		return nil
+	}
+	began := time.Now()
+	s.longest = max(s.longest, frames)
+	s.step.Encode()
+	s.heard, err = s.hear(s.samples, frames, blank, &s.owned)
+	s.encoding += time.Since(began)
+	return err
 }
 
 // tokenLimit returns the most tokens that this much audio may give. It leaves room above the fastest speech and for short
@@ -122,44 +133,36 @@ func tokenLimit(samples int) int {
 	return int(math.Ceil(perSecond*float64(samples)/scout.EngineSampleRateHz)) + slack
 }
 
-// prompt detects the language where none is given and returns what comes before the text. It fills in what the model says
-// of the language and of silence, and sets the text before where the language needs one.
-func (s *session) prompt(d *decoding) ([]int64, error) {
-	m, v := s.model, s.model.vocabulary
-	if err := s.room(1, cacheStep, 0, &s.owned); err != nil {
-		return nil, err
-	}
-	if s.language == "" && v.Multilingual {
-		if err := s.run(input{
-			hearing: s.heard, tokens: []int64{int64(v.Start)}, rows: []int64{0}, bias: m.first, count: 1,
-		}); err != nil {
-			return nil, err
-		}
-		code, prob := s.spoken()
-		d.language, s.language, s.detected = code, code, &prob
-	}
-	if d.language == "" {
-		d.language = "en"
+// setPrompt sets what comes before the text: the text before, if the request gives one or the language needs one, and the markers.
+func (s *session) setPrompt(d *decoding) error {
+	v := s.model.vocabulary
+	switch {
+	case s.found != nil:
+		d.language, d.prob = s.found.code, &s.found.prob
+	default:
+		d.language = cmp.Or(s.language, "en")
 	}
 	markers, err := v.Prompt(d.language, s.translate)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	if len(s.context) == 0 && !s.translate {
-		s.context = v.script(d.language)
+	before := s.context
+	if len(before) == 0 && !s.translate {
+		before = v.script(d.language)
 	}
-	return append(slices.Clone(s.context), wide(markers)...), nil
+	d.prompt, d.start = append(slices.Clone(before), wide(markers)...), len(before)
+	return nil
 }
 
 // begin runs the prompt and returns the count most probable first tokens and their log-probabilities, valid until the
 // next run. With count 1, expected, if it is a token, is favoured as a hypothesis is.
-func (s *session) begin(d *decoding, prompt []int64, expected int64, count int) error {
+func (s *session) begin(d *decoding, expected int64, count int) error {
 	m := s.model
-	if err := s.room(1, len(prompt)+cacheStep, 0, &s.owned); err != nil {
+	if err := s.room(1, len(d.prompt)+cacheStep, 0, &s.owned); err != nil {
 		return err
 	}
-	start := int64(len(s.context)) // the row of the start marker says whether somebody speaks
-	in := input{hearing: s.heard, tokens: prompt, rows: []int64{start, int64(len(prompt) - 1)}, bias: m.first, count: count}
+	// the row of the start marker says whether somebody speaks
+	in := input{hearing: s.heard, tokens: d.prompt, rows: []int64{int64(d.start), int64(len(d.prompt) - 1)}, bias: m.first, count: count}
 	if expected >= 0 {
 		in.favoured, in.bonus = []int64{expected, expected}, []float32{0, tieMargin}
 	}
@@ -171,25 +174,6 @@ func (s *session) begin(d *decoding, prompt []int64, expected int64, count int) 
 	}
 	s.next, s.logprob = s.next[count:], s.logprob[count:]
 	return nil
-}
-
-// spoken returns the most probable language after the start marker, and its share of the probability of all languages.
-func (s *session) spoken() (code string, prob float32) {
-	best, most, sum := "en", math.Inf(-1), 0.0
-	for language, id := range s.model.vocabulary.Languages {
-		if int(id) >= s.model.Vocabulary {
-			continue
-		}
-		if logit := float64(s.logits[id]); logit > most || logit == most && language < best {
-			best, most = language, logit
-		}
-	}
-	for _, id := range s.model.vocabulary.Languages {
-		if int(id) < s.model.Vocabulary {
-			sum += math.Exp(float64(s.logits[id]) - most)
-		}
-	}
-	return best, float32(1 / sum)
 }
 
 // probability returns the share of one token in the softmax of logits.

@@ -25,7 +25,6 @@ type candidate struct {
 type greedy struct {
 	*session
 	*decoding
-	prompt     []int64
 	limit      int
 	hypothesis []int64   // at most limit
 	next       candidate // after tokens, not appended yet
@@ -38,7 +37,7 @@ func (s *session) greedy(ctx context.Context, g *greedy) error {
 	if len(g.hypothesis) > 0 {
 		expected = g.hypothesis[0]
 	}
-	if err := s.begin(g.decoding, g.prompt, expected, 1); err != nil {
+	if err := s.begin(g.decoding, expected, 1); err != nil {
 		return err
 	}
 	g.found()

@@ -164,7 +164,7 @@ func TestSettle(t *testing.T) {
 		"doubtful, and the beam is not":        {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {"b", -0.8, "", 0}}}, usual, []how{usual, beam}, 0, improbable},
 		"doubtful, and the beam repeats":       {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {again, -0.1, "", 0}}}, usual, []how{usual, beam}, 0, improbable},
 		"doubtful, and somebody waits":         {script{seconds: 9, says: []said{{"a", -0.7, "", 0}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}}, 0, nil},
-		"repeats, and somebody waits":          {script{seconds: 9, says: []said{{again, -0.7, "", 0}, {once, -0.1, "", 0}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}, longer}, 1, repeats},
+		"repeats, and somebody waits":          {script{seconds: 9, says: []said{{again, -0.7, "", 0}, {once, -0.1, "", 0}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}, {tail: safeTail, beam: 1, once: true, anew: true}}, 1, repeats},
 		"doubtful with hot words":              {script{seconds: 9, hot: true, says: []said{{"a", -0.7, "", 0}, {"b", -0.6, "", 0}}}, usual, []how{usual, longer}, 1, improbable},
 		"doubtful with a beam and 5 s":         {script{seconds: 9, says: []said{{"a", -0.7, "", 0}, {"b", -0.6, "", 0}}}, how{tail: safeTail, beam: 5}, []how{{tail: safeTail, beam: 5}, {tail: wholeTail, beam: 5, anew: true}}, 1, improbable},
 		"doubtful, and nothing else to try":    {script{seconds: 29, says: []said{{"a", -0.7, "", 0}}}, how{tail: usualTail, beam: 5}, []how{{tail: usualTail, beam: 5}}, 0, nil},

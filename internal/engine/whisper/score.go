@@ -106,10 +106,17 @@ func (b *backend) score(ctx context.Context, request *wire.Request) (result *wir
 			return err
 		}
 		s.step.Decode(0)
-		f := &forcer{session: s}
-		if f.prompt, err = s.prompt(&decoding{language: s.language}); err != nil {
+		if err := s.tellLanguage(how{once: true}); err != nil {
 			return err
 		}
+		d := &decoding{}
+		if err := s.setPrompt(d); err != nil {
+			return err
+		}
+		if err := s.room(1, len(d.prompt)+cacheStep, 0, &s.owned); err != nil {
+			return err
+		}
+		f := &forcer{session: s, prompt: d.prompt}
 		result.Scores, err = forced.Scores(ctx, f, request.Options.Score, s.model.Positions-len(f.prompt))
 		return err //nolint:wrapcheck // it says what it was doing
 	})

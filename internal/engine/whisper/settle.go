@@ -56,7 +56,7 @@ func settle(ctx context.Context, p piece, w how) (d *decoding, again []wire.Agai
 			continue
 		}
 		again = append(again, suspicion)
-		next, err := p.decode(ctx, how{tail: tail, beam: w.beam, anew: true})
+		next, err := p.decode(ctx, how{tail: tail, beam: w.beam, once: w.once, anew: true})
 		if err != nil {
 			return nil, nil, err
 		}

@@ -56,7 +56,7 @@ func (s *session) weigh(ctx context.Context, first *decoding) (d *decoding, err 
 	if s.align && !slices.Equal(second.tokens, first.tokens) {
 		second.placer, s.placer = s.placer, s.model.placer()
 		second.placer.Begin(second.frames, len(s.samples))
-		return &second, s.retrace(&second, first.prompt)
+		return &second, s.retrace(&second)
 	}
 	return &second, nil
 }
@@ -93,7 +93,7 @@ func (s *session) hearSecond(ctx context.Context, first *decoding, samples []flo
 		return nil, err
 	}
 	limit := min(tokenLimit(len(samples)), s.model.Positions-len(first.prompt)-1)
-	found, _, err := s.search(ctx, &decoding{}, first.prompt, first.width, limit)
+	found, _, err := s.search(ctx, &decoding{prompt: first.prompt, start: first.start}, first.width, limit)
 	if err != nil {
 		return nil, err
 	}

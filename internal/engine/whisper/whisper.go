@@ -184,7 +184,9 @@ func howOf(o wire.RequestOptions) how {
 // transcribe decodes, again where the text is suspicious or doubtful. It ends soon after ctx.
 func (s *session) transcribe(ctx context.Context, w how) (d *decoding, err error) {
 	err = s.during(ctx, func() (err error) {
-		d, s.again, err = settle(ctx, s, w)
+		var again []wire.AgainReason
+		d, again, err = settle(ctx, s, w)
+		s.again = append(s.again, again...)
 		return err
 	})
 	if err != nil {
@@ -197,7 +199,7 @@ func (s *session) transcribe(ctx context.Context, w how) (d *decoding, err error
 func (s *session) result(d *decoding) *wire.Result {
 	v := s.model.vocabulary
 	r := &wire.Result{
-		Stop: wire.StopEnd, Language: d.language, LanguageProb: s.detected,
+		Stop: wire.StopEnd, Language: d.language, LanguageProb: d.prob,
 		EncodeMS: float64(s.encoding) / float64(time.Millisecond), Again: s.again, AudioTokens: s.model.framesFor(len(s.samples), 0), PromptTokens: s.given,
 	}
 	if v.NoSpeech != token.None {

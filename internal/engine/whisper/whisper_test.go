@@ -285,10 +285,9 @@ func TestBeamOfOneIsGreedy(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	got := &decoding{language: "en"}
-	prompt, err := s.prompt(got)
-	if err == nil {
-		err = s.beam(context.Background(), got, prompt, 1, 200)
+	got := &decoding{}
+	if err = s.setPrompt(got); err == nil {
+		err = s.beam(context.Background(), got, 1, 200)
 	}
 	if err != nil || !slices.Equal(got.tokens, want.tokens) || got.ending == nil || math.Abs(got.average()-want.average()) > 1e-3 {
 		t.Errorf("beam %v (%v), greedy %v (%v), %v", got.tokens, got.average(), want.tokens, want.average(), err)

@@ -141,7 +141,7 @@ const (
 	StopRepeats StopReason = "repeats" // the model began to repeat itself
 )
 
-// AgainReason is why the backend decoded a piece again by itself.
+// AgainReason is why the backend heard or decoded a piece again by itself.
 type AgainReason string
 
 // The reasons.
@@ -149,6 +149,7 @@ const (
 	AgainLength   AgainReason = "length"   // the first text was stopped by StopLength
 	AgainRepeats  AgainReason = "repeats"  // it repeats itself, whether it was stopped for that or not
 	AgainDoubtful AgainReason = "doubtful" // it is improbable
+	AgainLanguage AgainReason = "language" // its language was not certain, and found in more silence
 )
 
 // Token is one step of the decoder.
