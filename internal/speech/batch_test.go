@@ -226,6 +226,16 @@ func TestFaultsOfOnePiece(t *testing.T) {
 			},
 			complete: true,
 		},
+		"long pieces give a mark and no word": {
+			fault: func(from, to int) (*scout.Hypothesis, error) {
+				if to-from > 7*rate {
+					p := -0.5
+					return &scout.Hypothesis{Text: "...", Stop: scout.StopEnd, EndLogProb: &p}, nil
+				}
+				return nil, nil
+			},
+			complete: true,
+		},
 		"long pieces reach the limit of tokens": {
 			fault: func(from, to int) (*scout.Hypothesis, error) {
 				if to-from > 7*rate {

@@ -3,8 +3,10 @@ package speech
 import (
 	"context"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/engine"
@@ -318,8 +320,12 @@ func (c *Decoder) setAside(piece segment.Piece, err error) Decoded {
 func understood(piece segment.Piece, late int, result *scout.Hypothesis, how How) Decoded {
 	h := Decoded{Core: coreOf(piece), Sureness: how.Trait.Sureness}
 	h.From, h.To = piece.HeardFrom(), piece.HeardTo()
-	h.EndLogProb, h.tokens = result.EndLogProb, result.Tokens
+	h.EndLogProb = result.EndLogProb
 	h.Language, h.LanguageProb = result.Language, result.LanguageProb
+	if !wordy(result.Text) && !slices.ContainsFunc(result.Words, func(w scout.Word) bool { return wordy(w.Text) }) {
+		return h
+	}
+	h.tokens = result.Tokens
 	for _, token := range result.Tokens {
 		if token.LogProb != nil {
 			h.Tokens++
@@ -342,6 +348,14 @@ func understood(piece segment.Piece, late int, result *scout.Hypothesis, how How
 		h.Words = append(h.Words, scout.Word{Text: text})
 	}
 	return h
+}
+
+// wordy reports whether a text has anything that is spoken. A model that hears no word sometimes answers with a mark: ".", "...".
+func wordy(text string) bool {
+	const spoken = "%&#@§‰°" // marks that stand for words, beside those of sums and money
+	return strings.ContainsFunc(text, func(r rune) bool {
+		return unicode.IsLetter(r) || unicode.IsNumber(r) || unicode.In(r, unicode.Sc, unicode.Sm) || strings.ContainsRune(spoken, r)
+	})
 }
 
 // at is the time in the input of a time in the decoded audio.

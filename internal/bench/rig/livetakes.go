@@ -61,7 +61,7 @@ func Commands(sentences []string) (takes []Take, err error) {
 
 // Words returns dictations of n words of word-times.tsv, in the folder or beside it, in the order of the list: the longest
 // ones, of those that take at most a second and with 30 ms of the clip around them at least 0.3 s. It returns fewer if there
-// are fewer.
+// are fewer. Fillers, such as "hmm", are no words.
 func (r Reader) Words(ctx context.Context, dir string, n int) (takes []Take, err error) {
 	const shortest, longest, margin = 300 * time.Millisecond, time.Second, 30 * time.Millisecond
 	clips, err := r.AlignedClips(ctx, dir, "")
@@ -75,7 +75,7 @@ func (r Reader) Words(ctx context.Context, dir string, n int) (takes []Take, err
 				continue
 			}
 			from, to := max(0, frames(*w.Start-margin)), min(len(clip.samples), frames(*w.End+margin))
-			if to-from < frames(shortest) {
+			if to-from < frames(shortest) || len(bench.NormaliserWhisper.Units(w.Text, "en")) == 0 { // a filler leaves nothing to compare
 				continue
 			}
 			takes = append(takes, alone(bench.GroupWords, clip.samples[from:to], w.Text))

@@ -67,7 +67,7 @@ func TestWordsAreCutOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	const list = "file\tstart_s\tend_s\tword\nclip.wav\t0.0\t0.5\tzero\nclip.wav\t1.0\t1.3\tone\nclip.wav\t2.0\t3.1\ttoolong\n" +
-		"clip.wav\t4.0\t4.25\tfour\nclip.wav\t5.0\t5.9\tfive\nclip.wav\t7.0\t7.2\tshort\n"
+		"clip.wav\t4.0\t4.25\tfour\nclip.wav\t5.0\t5.9\tfive\nclip.wav\t7.0\t7.2\tshort\nclip.wav\t8.0\t8.9\thmm\n"
 	if err := os.WriteFile(filepath.Join(dir, wordTimesName), []byte(list), 0o600); err != nil {
 		t.Fatal(err)
 	}
