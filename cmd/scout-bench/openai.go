@@ -10,7 +10,6 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/cmd/internal/cli"
-	"github.com/scout-speech/scout/internal/bench"
 	"github.com/scout-speech/scout/internal/bench/service"
 )
 
@@ -53,21 +52,12 @@ func benchOpenAI(ctx context.Context, a *app, o benchOpenAIOptions, dir string) 
 			return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--users must be at least 1"))
 		}
 	}
-	models, _, err := a.Settings.ModelsDir()
+	options, show, err := withSpeech(ctx, a, dir, o.model)
 	if err != nil {
 		return err
 	}
-	entries, err := bench.ReadManifest(dir)
-	if err != nil {
-		return err
-	}
-	speech, err := reader(a).Joined(ctx, dir, entries, mostSpeech)
-	if err != nil {
-		return err
-	}
-	show := cli.NewConsole(a.Std.Err, false)
 	defer show.Clear()
-	report, err := service.OpenAI(ctx, service.Options{Program: a.Settings.Scout(), Models: models, Model: o.model, Speech: speech, Progress: show.Draw}, o.users)
+	report, err := service.OpenAI(ctx, options, o.users)
 	show.Clear()
 	if err != nil {
 		return err

@@ -117,24 +117,12 @@ func benchService(ctx context.Context, a *app, o benchServiceOptions, dir string
 	if err != nil {
 		return err
 	}
-	models, _, err := a.Settings.ModelsDir()
+	options, show, err := withSpeech(ctx, a, dir, o.model)
 	if err != nil {
 		return err
 	}
-	entries, err := bench.ReadManifest(dir)
-	if err != nil {
-		return err
-	}
-	speech, err := reader(a).Joined(ctx, dir, entries, mostSpeech)
-	if err != nil {
-		return err
-	}
-	show := cli.NewConsole(a.Std.Err, false)
 	defer show.Clear()
-	options := service.Options{
-		Program: a.Settings.Scout(), Models: models, Model: o.model, Speech: speech,
-		Connections: o.connections, Time: o.time, Kills: o.kills, Keys: o.keys, CPUPercent: o.cpuPercent, Progress: show.Draw,
-	}
+	options.Connections, options.Time, options.Kills, options.Keys, options.CPUPercent = o.connections, o.time, o.kills, o.keys, o.cpuPercent
 	var failed error
 	for _, figure := range service.Figures() {
 		if !slices.Contains(o.figures, figure.Name) {
@@ -159,6 +147,25 @@ func benchService(ctx context.Context, a *app, o benchServiceOptions, dir string
 		failed = errors.Join(failed, report.WriteTable(a.Std.Out))
 	}
 	return errors.Join(failed, bench.Met(report.Figures))
+}
+
+// withSpeech are the options of what uses daemons of its own with the speech of the clips in a folder. Progress is shown on the console, which
+// the caller clears at the end.
+func withSpeech(ctx context.Context, a *app, dir, model string) (service.Options, *cli.Console, error) {
+	models, _, err := a.Settings.ModelsDir()
+	if err != nil {
+		return service.Options{}, nil, err
+	}
+	entries, err := bench.ReadManifest(dir)
+	if err != nil {
+		return service.Options{}, nil, err
+	}
+	speech, err := reader(a).Joined(ctx, dir, entries, mostSpeech)
+	if err != nil {
+		return service.Options{}, nil, err
+	}
+	show := cli.NewConsole(a.Std.Err, false)
+	return service.Options{Program: a.Settings.Scout(), Models: models, Model: model, Speech: speech, Progress: show.Draw}, show, nil
 }
 
 // mostSpeech is how much speech files are cut from.
