@@ -20,7 +20,7 @@ func (d *daemon) openRealtime() {
 	m := realtimeModels{names: d.names(models), models: models, lender: d.engines}
 	d.realtime = realtime.New(realtime.Options{
 		Scope: d.options.Scope, Failures: d.options.Failures, Dir: d.dir, Budget: d.budget,
-		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, Check: m.check, Borrow: m.borrow, Ease: d.strain.ease, Spell: spell,
+		MostAudio: time.Duration(d.options.Settings.Limits.AudioSeconds) * time.Second, MostUnheard: time.Duration(d.options.Settings.Limits.RealtimeUnheardSeconds) * time.Second, Check: m.check, Borrow: m.borrow, Ease: d.strain.ease, Spell: spell,
 	})
 }
 

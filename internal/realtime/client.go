@@ -201,6 +201,13 @@ func (m *Machine) endNow(now time.Time) {
 	m.end(m.head, now)
 }
 
+// EndFull ends the open item where the sound ends, because more of it waits than may, and nothing of it is heard before.
+func (m *Machine) EndFull(now time.Time) {
+	if m.head > m.open.Start {
+		m.endNow(now)
+	}
+}
+
 // restart lets the search for turns go on where the sound ends.
 func (m *Machine) restart() {
 	m.levels, m.measured, m.searched, m.blocked = m.levels[:0], levels{}, m.head, time.Time{}

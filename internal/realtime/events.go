@@ -11,7 +11,9 @@ type Event struct {
 	// Item and Delta are those of a delta, with its LogProbs if the client wants them and they are known.
 	Item, Delta string
 	LogProbs    []LogProb
-	data        []byte // of any other event: its JSON
+	// Code is that of an error: one of the protocol's, or "other".
+	Code string
+	data []byte // of any other event: its JSON
 }
 
 // size is how many bytes of memory an event takes for sure.
@@ -231,7 +233,7 @@ func (m *Machine) tellSession(kind string) {
 //
 //	event  the client's id of it, empty for none
 func (m *Machine) refuse(p *Problem, event string) {
-	m.tell(typeError, errorEvent{m.named(typeError), errorBody{Type: "invalid_request_error", Code: p.Code, Message: p.Message, Param: p.Param, Event: event}})
+	m.tellError(p.Code, errorBody{Type: "invalid_request_error", Code: p.Code, Message: p.Message, Param: p.Param, Event: event})
 }
 
 // Expire tells that the session is over.
@@ -241,7 +243,12 @@ func (m *Machine) Expire() {
 
 // Fail tells that the session ends because of Scout.
 func (m *Machine) Fail(code, message string) {
-	m.tell(typeError, errorEvent{m.named(typeError), errorBody{Type: "server_error", Code: code, Message: message}})
+	m.tellError("other", errorBody{Type: "server_error", Code: code, Message: message})
+}
+
+func (m *Machine) tellError(code string, body errorBody) {
+	data, _ := json.Marshal(errorEvent{m.named(typeError), body}) // as in tell
+	m.o.Send(Event{Type: typeError, Code: code, data: data})
 }
 
 // sessionLasts is how long a session may be open.

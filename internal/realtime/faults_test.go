@@ -199,7 +199,7 @@ func TestAStuckSessionEnds(t *testing.T) {
 	for range 5 {
 		c.say(quarter)
 	}
-	if err := c.session.Room(t.Context(), nil); err == nil {
+	if err := c.session.Room(t.Context(), func() {}); err == nil {
 		t.Error("there is room for more than a minute that nobody hears")
 	}
 }

@@ -16,9 +16,9 @@ import (
 
 // What a session may owe before it takes no more messages: they wait with the client.
 const (
-	mostWaiting    = 16 << 20       // bytes of items: 32,000, unless each has texts of its own
-	mostSound      = 12 * time.Hour // that nobody has heard: it lies on the disk
-	mostEvents     = 512            // that the client has not taken
+	mostWaiting    = 16 << 20  // bytes of items: 32,000, unless each has texts of its own
+	mostSound      = time.Hour // that nobody has heard: it lies on the disk
+	mostEvents     = 512       // that the client has not taken
 	mostEventBytes = 1 << 20
 	// largeMessage is what is taken of few sessions at a time: a message is in memory twice meanwhile.
 	largeMessage = 1 << 20
@@ -51,6 +51,7 @@ type Session struct {
 	behind  time.Time // since when text is late; zero if it is not
 	turn    time.Time // when the item that is transcribed had its turn
 	counter *counter  // of the model that was used last; of who transcribes
+	unheard float64   // how many seconds of its sound the metrics say that nobody heard
 	// lateness is what health sees of owed and behind.
 	lateness atomic.Pointer[lateness]
 }
@@ -67,6 +68,10 @@ func (s *Session) dialect() string {
 func (s *Session) changed() {
 	close(s.news)
 	s.news = make(chan struct{})
+	if !s.closed {
+		_, _, unheard := s.machine.Waiting()
+		s.tellUnheard(unheard)
+	}
 	if s.machine.Blocked() && !s.woken && !s.closed {
 		s.woken = true
 		time.AfterFunc(waitsWithin, func() {
@@ -78,6 +83,12 @@ func (s *Session) changed() {
 			}
 		})
 	}
+}
+
+// tellUnheard tells the metrics how much sound was not heard: they have the sum of all sessions. The caller holds the lock.
+func (s *Session) tellUnheard(sound time.Duration) {
+	s.of.metrics.unheard.Add(sound.Seconds() - s.unheard)
+	s.unheard = sound.Seconds()
 }
 
 // with runs something with the machine.
@@ -93,6 +104,9 @@ func (s *Session) with(do func(*Machine)) {
 // add takes an event for the client. The caller holds the lock.
 func (s *Session) add(e Event) {
 	s.bytes += e.size()
+	if e.Type == typeError {
+		s.of.metrics.errors.WithLabelValues(e.Code).Inc()
+	}
 	if n := len(s.events); n > 0 && e.Type == typeDelta && s.events[n-1].Type == typeDelta && s.events[n-1].Item == e.Item {
 		last := &s.events[n-1]
 		last.Delta += e.Delta
@@ -133,15 +147,19 @@ func (s *Session) Take(data []byte, binary bool) error {
 // Room waits until the session takes another message. It returns the cause of ctx if that ends before, and why the engine hears nothing if it
 // does not for as long as an item would wait: the client may have gone, which only reading tells.
 //
-//	waits  told once if it has to wait; nil for nobody
+//	waits  told once if it has to wait
 func (s *Session) Room(ctx context.Context, waits func()) error {
 	var stuck <-chan time.Time
 	var heard int64
+	waited := false
 	for {
 		s.mu.Lock()
-		_, weight, sound := s.machine.Waiting()
-		toTheStop := s.of.ease() >= speech.EaseToTheStop // nothing is heard before the client commits
-		room := weight < mostWaiting && (sound < s.of.options.MostUnheard || toTheStop) && len(s.events) < mostEvents && s.bytes < mostEventBytes
+		items, weight, sound := s.machine.Waiting()
+		if sound >= s.of.options.MostUnheard && items == 0 && s.of.ease() >= speech.EaseToTheStop { // nothing is heard before the end of an item
+			s.machine.EndFull(time.Now())
+			s.changed()
+		}
+		room := weight < mostWaiting && sound < s.of.options.MostUnheard && len(s.events) < mostEvents && s.bytes < mostEventBytes
 		news, why := s.news, s.owed
 		progress := s.machine.heard
 		s.mu.Unlock()
@@ -151,9 +169,10 @@ func (s *Session) Room(ctx context.Context, waits func()) error {
 		if stuck == nil || progress > heard {
 			stuck, heard = time.After(s.of.options.Patience), progress
 		}
-		if waits != nil {
+		if !waited {
+			waited = true
+			s.of.metrics.waits.Inc()
 			waits()
-			waits = nil
 		}
 		select {
 		case <-stuck:
@@ -261,6 +280,7 @@ func (s *Session) failed(it *Item, why error) {
 func (s *Session) Close(outcome string, code scout.Code) {
 	s.mu.Lock()
 	s.closed = true
+	s.tellUnheard(0)
 	dialect, length, items := s.dialect(), s.machine.Length(), s.machine.Items
 	s.mu.Unlock()
 	s.end()

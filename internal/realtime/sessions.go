@@ -44,7 +44,7 @@ type Options struct {
 	Ease func() speech.Ease
 	// Patience is how long an item that has ended waits for an engine that fails, once it is its turn; 2 min if zero.
 	Patience time.Duration
-	// MostUnheard is how much sound of a session may wait to be heard; 12 hours if zero.
+	// MostUnheard is how much sound of a session may wait to be heard; an hour if zero.
 	MostUnheard time.Duration
 	// Lasts is how long a session may be open; a day if zero.
 	Lasts time.Duration
@@ -55,6 +55,9 @@ type metrics struct {
 	items    *metric.CounterVec
 	text     *metric.HistogramVec
 	open     *metric.Gauge
+	errors   *metric.CounterVec
+	unheard  *metric.Gauge
+	waits    *metric.Counter
 }
 
 // Sessions are the sessions of a daemon. Its methods may be called from any goroutine.
@@ -75,7 +78,7 @@ func New(o Options) *Sessions {
 	o.MostUnheard = cmp.Or(o.MostUnheard, mostSound)
 	o.Patience = cmp.Or(o.Patience, usualPatience)
 	o.Lasts = cmp.Or(o.Lasts, sessionLasts)
-	return &Sessions{options: o, log: scope.Log(), open: make(map[*Session]struct{}), large: make(chan struct{}, mostLarge), metrics: &metrics{
+	s := &Sessions{options: o, log: scope.Log(), open: make(map[*Session]struct{}), large: make(chan struct{}, mostLarge), metrics: &metrics{
 		sessions: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_realtime_sessions_total", Help: "Realtime sessions that ended, by dialect and outcome: closed by the client, expired, invalid, slow, revoked with the key, stopped with the daemon, refused (no WebSocket came about), or failed.",
 		}, []string{"dialect", "outcome"})),
@@ -86,7 +89,23 @@ func New(o Options) *Sessions {
 		open: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_realtime_sessions", Help: "Realtime sessions that are open.",
 		})),
+		errors: observe.Register(scope, metric.NewCounterVec(metric.Opts{
+			Name: "scout_realtime_errors_total", Help: "Events of the type error that clients of realtime sessions were told, by code: invalid_event, invalid_value, invalid_model, input_audio_buffer_commit_empty, session_expired, or other.",
+		}, []string{"code"})),
+		unheard: observe.Register(scope, metric.NewGauge(metric.Opts{
+			Name: "scout_realtime_unheard_seconds", Help: "Length of sound of realtime sessions that lies on the disk and was not heard yet.",
+		})),
+		waits: observe.Register(scope, metric.NewCounter(metric.Opts{
+			Name: "scout_realtime_waits_total", Help: "How often a realtime session was not read, because too much of it waited for the engine or for its client.",
+		})),
 	}}
+	for _, outcome := range []string{"completed", "failed"} { // what grows from nothing is no growth to whoever watches
+		s.metrics.items.WithLabelValues(outcome)
+	}
+	for _, dialect := range []string{"ga", "beta"} {
+		s.metrics.sessions.WithLabelValues(dialect, "slow")
+	}
+	return s
 }
 
 // NewID returns an id with a prefix.

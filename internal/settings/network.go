@@ -48,16 +48,17 @@ type Auth struct {
 
 // Limits are about how much Scout may use, and how much clients may ask for.
 type Limits struct {
-	MemoryMB          int `koanf:"memory_mb" zero:"auto" min:"0" max:"1048576" about:"Megabytes that all processes of Scout may use; beyond it models are unloaded, then Scout reduces its work. At one and a half times as much no model stays loaded. auto chooses it by the models in use: 200 and 1.3 times their memory, at most half of that of the machine or of its control group."`
-	CPUPercent        int `koanf:"cpu_percent" min:"1" max:"100" about:"How much of all processors Scout may use, in percent; beyond it the work that nobody waits for is slowed down, and nothing else."`
-	UploadBytes       int `koanf:"upload_bytes" min:"1" max:"1099511627776" about:"Bytes of the largest file that may be uploaded."`
-	AudioSeconds      int `koanf:"audio_seconds" min:"1" max:"31536000" about:"Seconds of audio in the longest upload of which a text is made, and in the longest recording that a client sends while it is made."`
-	LiveSessions      int `koanf:"live_sessions" min:"1" max:"1024" about:"How many sessions of sound that clients send while it is made may be open; one client may have a quarter of them."`
-	RequestsPerMinute int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own, and from all programs without a key together; 0 for any number."`
-	Streams           int `koanf:"streams" min:"1" max:"400" about:"How many answers over HTTP may be under way that can last for hours: event streams, and audio that is followed."`
-	StreamsPerClient  int `koanf:"streams_per_client" min:"1" max:"400" about:"How many of them one client may have: a key, a session of a page, or the programs without a key that go by one name."`
-	SyncWaitSeconds   int `koanf:"sync_wait_seconds" min:"1" max:"86400" about:"Seconds that a request below /v1 may wait for the first piece of its text; it is refused at once where that is expected to take longer."`
-	RequestSeconds    int `koanf:"request_seconds" min:"1" max:"86400" about:"Seconds that a request below /v1 may take in all."`
+	MemoryMB               int `koanf:"memory_mb" zero:"auto" min:"0" max:"1048576" about:"Megabytes that all processes of Scout may use; beyond it models are unloaded, then Scout reduces its work. At one and a half times as much no model stays loaded. auto chooses it by the models in use: 200 and 1.3 times their memory, at most half of that of the machine or of its control group."`
+	CPUPercent             int `koanf:"cpu_percent" min:"1" max:"100" about:"How much of all processors Scout may use, in percent; beyond it the work that nobody waits for is slowed down, and nothing else."`
+	UploadBytes            int `koanf:"upload_bytes" min:"1" max:"1099511627776" about:"Bytes of the largest file that may be uploaded."`
+	AudioSeconds           int `koanf:"audio_seconds" min:"1" max:"31536000" about:"Seconds of audio in the longest upload of which a text is made, and in the longest recording that a client sends while it is made."`
+	LiveSessions           int `koanf:"live_sessions" min:"1" max:"1024" about:"How many sessions of sound that clients send while it is made may be open; one client may have a quarter of them."`
+	RealtimeUnheardSeconds int `koanf:"realtime_unheard_seconds" min:"60" max:"43200" about:"How much sound of a realtime session, in seconds, may wait to be heard: it lies on the disk, 230 MB for an hour. Beyond it the session is not read until some was heard."`
+	RequestsPerMinute      int `koanf:"requests_per_minute" min:"0" max:"1000000" about:"How many requests a minute may come with one key that has no number of its own, and from all programs without a key together; 0 for any number."`
+	Streams                int `koanf:"streams" min:"1" max:"400" about:"How many answers over HTTP may be under way that can last for hours: event streams, and audio that is followed."`
+	StreamsPerClient       int `koanf:"streams_per_client" min:"1" max:"400" about:"How many of them one client may have: a key, a session of a page, or the programs without a key that go by one name."`
+	SyncWaitSeconds        int `koanf:"sync_wait_seconds" min:"1" max:"86400" about:"Seconds that a request below /v1 may wait for the first piece of its text; it is refused at once where that is expected to take longer."`
+	RequestSeconds         int `koanf:"request_seconds" min:"1" max:"86400" about:"Seconds that a request below /v1 may take in all."`
 }
 
 // Addresses are those at which the daemon listens.

@@ -196,7 +196,7 @@ func Default() Settings {
 		HTTP:       HTTP{Addr: "127.0.0.1:7268"},
 		TLS:        TLS{Mode: "off", KeepCAKey: "off"},
 		Auth:       Auth{Loopback: "open"},
-		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32, Streams: 256, StreamsPerClient: 32, SyncWaitSeconds: 60, RequestSeconds: 3600},
+		Limits:     Limits{CPUPercent: 80, UploadBytes: 2 << 30, AudioSeconds: 12 * 60 * 60, LiveSessions: 32, RealtimeUnheardSeconds: 3600, Streams: 256, StreamsPerClient: 32, SyncWaitSeconds: 60, RequestSeconds: 3600},
 		Live:       Live{ResumeSeconds: 600},
 		Uploads:    Uploads{Keep: 24 * time.Hour},
 		Exports:    Exports{Keep: 24 * time.Hour},
