@@ -111,14 +111,16 @@ function promtool() {
   const ours = join(root, ".tools/bin/promtool"), program = has("promtool") ? "promtool" : existsSync(ours) ? ours : "";
   if (program === "") {
     const log = join(root, ".tools/acceptance-promtool.log"), why = existsSync(log) ? readFileSync(log, "utf8").trim().split("\n").at(-1) : "it is not installed (Debian: prometheus)";
-    row("promtool", "", "check metrics", `absent, so it did not run: ${why}`);
+    row("promtool", "", "check metrics, test rules", `absent, so it did not run: ${why}`);
   } else {
-    const told = spawnSync(program, ["--version"], { encoding: "utf8" });
-    run("promtool", `${told.stdout}${told.stderr}`.match(/version (\S+)/)?.[1] ?? "", "check metrics", "bash", ["-c", `set -o pipefail
+    const told = spawnSync(program, ["--version"], { encoding: "utf8" }), of = `${told.stdout}${told.stderr}`.match(/version (\S+)/)?.[1] ?? "";
+    run("promtool", of, "check metrics", "bash", ["-c", `set -o pipefail
       text=$(curl -sS --fail -H "Authorization: Bearer $SCOUT_KEY" "$SCOUT_HTTP/metrics") && grep -q '^scout_http_requests_total' <<<"$text" || { echo "not ok - the metrics came"; exit 1; }
       said=$("$0" check metrics <<<"$text" 2>&1) && echo "ok - check metrics" || { echo "not ok - check metrics: $said"; exit 1; }`, program]);
+    run("promtool", of, "check rules, test rules", "bash", ["-c", `for what in "check rules scout.rules.yml" "test rules scout.rules_test.yml"; do
+      said=$("$0" $what 2>&1) && echo "ok - $what" || { echo "not ok - $what: $(tr '\n' ' ' <<<"$said")"; failed=1; }
+    done; exit "\${failed:-0}"`, program], {}, { cwd: join(root, "packaging/prometheus") });
   }
-  row("promtool", "", "test rules", "absent: Scout has no rules for alerts, so there is nothing to test");
 }
 
 let code = 0;
