@@ -49,16 +49,18 @@ func (h *house) stopped(pid int) (goOn func()) {
 }
 
 // A recorder that is suspended keeps no request waiting: answers come in time and say what is wrong, health is told, and
-// when it goes on every frame that another program heard meanwhile is in the recording, or in a gap that it admits.
+// when it goes on every frame that another program heard meanwhile is in the recording, or in a gap that it admits. It is suspended for
+// longer than the sound server keeps frames for it, which then drops some without a word.
 func TestARecorderThatStandsStill(t *testing.T) {
 	t.Parallel()
 	h := inHouse(newBooth(t))
 	id := strings.TrimSpace(h.must(append([]string{"start"}, studio...)...).out)
 	witness := h.mic.Listen(48_000, 1)
-	player := h.mic.PlayCoded(codedSeed, 48_000, 1, 4*time.Second)
+	player := h.mic.PlayCoded(codedSeed, 48_000, 1, 5*time.Second)
 	h.untilFrames(24_000)
 	pid := h.recorderPID()
 	goOn := h.stopped(pid)
+	stoppedAt := time.Now()
 	audio, _ := h.component("audio")
 	if audio.Status != "Unhealthy" || !strings.Contains(audio.Reason, fmt.Sprint(pid)) {
 		t.Errorf("%+v", audio)
@@ -70,6 +72,7 @@ func TestARecorderThatStandsStill(t *testing.T) {
 	if i := slices.IndexFunc(status.Processes, func(p v1.Process) bool { return p.PID == pid }); i < 0 || status.Processes[i].Name != "scout-recorder" || status.Processes[i].OwnSession == nil || !*status.Processes[i].OwnSession {
 		t.Errorf("%+v", status.Processes)
 	}
+	time.Sleep(time.Until(stoppedAt.Add(3600 * time.Millisecond))) // nothing announces that the server is full
 	goOn()
 	for began := time.Now(); h.status().Recorder.State != "recording"; time.Sleep(5 * time.Millisecond) { // a command asks once
 		if time.Since(began) > patience {
@@ -84,7 +87,8 @@ func TestARecorderThatStandsStill(t *testing.T) {
 	}
 	_, runs := h.heard(m, 60*48_000)
 	delivered := pulsetest.Decode(witness.Stop(), 1, codedSeed, 60*48_000)
-	if missing := pulsetest.Missing(runs, delivered); missing > m.LostFrames() || len(delivered) == 0 {
+	const precision = 1920 // frames: how exactly the time tells what is missing on a busy machine
+	if missing := pulsetest.Missing(runs, delivered); missing > m.LostFrames()+precision*uint64(len(m.Gaps)) || len(delivered) == 0 {
 		t.Errorf("%d frames are missing that another program heard, and %d in gaps: recorded %v, the other %v", missing, m.LostFrames(), runs, delivered)
 	}
 	if got := h.run("recordings", "verify", id); got.code != 0 {

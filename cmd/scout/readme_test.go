@@ -49,10 +49,10 @@ func (c *counted) Write(p []byte) (int, error) {
 	return c.text.Write(p)
 }
 
-// Every example of the README runs as it is written, in order, in one folder. The microphone is a PulseAudio null sink
-// into which speech is played. The test makes the files that the examples name, and presses Ctrl-C where the text says
-// so. It only looks up the targets of make: the test itself runs inside one, and TestInstalledForOneUser tries make
-// install.
+// Every example of the README runs as it is written, in order, in one folder. The microphone is a file, so that a recording has the
+// same words on every machine; for the example that records with ffmpeg the file is played into a PulseAudio null sink. The test makes the
+// files that the examples name, and presses Ctrl-C where the text says so. It only looks up the targets of make: the test itself runs
+// inside one, and TestInstalledForOneUser tries make install.
 func TestExamplesOfTheReadme(t *testing.T) {
 	t.Parallel()
 	needModel(t)
@@ -64,8 +64,8 @@ func TestExamplesOfTheReadme(t *testing.T) {
 	b := newBooth(t)
 	folder := t.TempDir()
 	makeExampleFiles(t, folder)
-	b.mic.PlayFile(filepath.Join(folder, "..", "speech.wav"))
-	env := slices.Concat(b.env, []string{"PATH=" + programs + ":" + os.Getenv("PATH"), "SCOUT_MODELS=" + models, "SCOUT_HTTP__ADDR=127.0.0.1:0"})
+	device := "SCOUT_DEVICE=file:" + filepath.Join(folder, "..", "speech.wav") + "?speed=4"
+	env := slices.Concat(b.env, []string{"PATH=" + programs + ":" + os.Getenv("PATH"), "SCOUT_MODELS=" + models, "SCOUT_HTTP__ADDR=127.0.0.1:0", device})
 	for _, line := range readme(t) {
 		if strings.HasPrefix(line, "make ") {
 			target := strings.Fields(line)[1]
@@ -84,10 +84,15 @@ func TestExamplesOfTheReadme(t *testing.T) {
 func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
+	before := b.newest()
 	if strings.HasPrefix(line, "scout record stop") {
-		for b.recorded() < enough && ctx.Err() == nil {
+		for sizeOf(before) < enough && ctx.Err() == nil {
 			time.Sleep(20 * time.Millisecond) // nothing announces how much was recorded
 		}
+	}
+	fromServer := strings.Contains(line, "-f pulse")
+	if fromServer {
+		defer b.mic.PlayFile(filepath.Join(folder, "..", "speech.wav")).Close()
 	}
 	shell := exec.CommandContext(ctx, "bash", "-c", line)
 	shell.Dir, shell.Env = folder, env
@@ -103,8 +108,8 @@ func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 	var err error
 	if strings.Contains(line, "Ctrl-C") {
 		heard := func() bool { return out.n.Load()+errOut.n.Load() > 0 }
-		if strings.Contains(line, "record") {
-			heard = func() bool { return b.recorded() >= enough }
+		if strings.Contains(line, "record") || strings.Contains(line, "dictate") { // of words that are cut off some may have no text
+			heard = func() bool { return b.newest() != before && sizeOf(b.newest()) >= enough }
 		}
 		for !heard() && len(done) == 0 {
 			time.Sleep(20 * time.Millisecond) // nothing announces how much was recorded
@@ -113,7 +118,10 @@ func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 			t.Fatal(killErr)
 		}
 	}
-	if err = <-done; err != nil {
+	// A busy machine leaves holes in what is played into the server. Words in which they are may have no text, which is told.
+	err = <-done
+	torn := fromServer && strings.Contains(errOut.String(), "no words for it") && strings.TrimSpace(out.String()) != ""
+	if err != nil && !torn {
 		t.Errorf("%v\n%s", err, errOut.String())
 	}
 	output := regexp.MustCompile(`--output (\S+)`).FindStringSubmatch(line)
@@ -132,24 +140,29 @@ func runExample(t *testing.T, b *booth, env []string, folder, line string) {
 	}
 }
 
-// enough is the size of four seconds, which contain speech.
-const enough = 4 * 16000 * 2
+// enough is the size of twelve seconds, which contain all that is said.
+const enough = 12 * 16000 * 2
 
-// recorded is the size of the newest recording.
-func (b *booth) recorded() int64 {
+// newest is the newest recording; empty if there is none.
+func (b *booth) newest() string {
 	paths, err := filepath.Glob(filepath.Join(b.dir, "*.wav"))
 	if err != nil || len(paths) == 0 {
-		return 0
+		return ""
 	}
-	info, err := os.Stat(paths[len(paths)-1])
+	return paths[len(paths)-1]
+}
+
+// sizeOf is the size of a file, 0 if it is not there.
+func sizeOf(path string) int64 {
+	info, err := os.Stat(path)
 	if err != nil {
 		return 0
 	}
 	return info.Size()
 }
 
-// makeExampleFiles makes the files that the examples name, and, beside the folder, two minutes of speech for the
-// microphone.
+// makeExampleFiles makes the files that the examples name, and, beside the folder, speech for the microphone: eleven seconds, and silence
+// for longer than any example records.
 func makeExampleFiles(t *testing.T, folder string) {
 	t.Helper()
 	names := "Americans\nfellow countrymen\n"
@@ -168,7 +181,7 @@ func makeExampleFiles(t *testing.T, folder string) {
 			"-metadata:s:a:0", "language=eng", "-metadata:s:a:1", "language=ger", in("film.mkv"),
 		},
 		{"-i", clip, in("lecture.mp3")},
-		{"-stream_loop", "11", "-i", clip, filepath.Join(folder, "..", "speech.wav")},
+		{"-i", clip, "-af", "apad=whole_dur=600", filepath.Join(folder, "..", "speech.wav")},
 	} {
 		ffmpeg := exec.CommandContext(t.Context(), "ffmpeg", append([]string{"-v", "error", "-nostdin", "-y"}, args...)...)
 		if out, err := ffmpeg.CombinedOutput(); err != nil {
