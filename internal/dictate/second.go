@@ -100,13 +100,12 @@ func (p *second) run(ctx context.Context, asked, fast string, o speech.SecondOpt
 		return err
 	}
 	p.attach(hears)
-	switch err := accurate.LoadQuietly(ctx); {
-	case scout.CodeOf(err) == scout.CodeEngineLoadTimeout:
-		return scout.Errorf(scout.CodeTooSlow, "load the model for a second pass: %s", scout.Plain(err))
-	case err != nil:
-		return err
+	if err = accurate.LoadQuietly(ctx); err == nil {
+		p.text, err = hears.Run(ctx)
 	}
-	p.text, err = hears.Run(ctx)
+	if scout.CodeOf(err) == scout.CodeEngineLoadTimeout { // for a piece too: a process that has ended is loaded again
+		return scout.Errorf(scout.CodeTooSlow, "load the model for a second pass: %s", scout.Plain(err))
+	}
 	return err
 }
 

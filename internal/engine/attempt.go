@@ -131,7 +131,14 @@ func (l *loading) transcribe(ctx context.Context, a *attempt) (*scout.Hypothesis
 }
 
 func (l *loading) once(ctx context.Context, a *attempt) (*scout.Hypothesis, error) {
-	p, release, err := l.model.Use(ctx)
+	use := l.model.Use
+	if a.Class == schedule.SecondPass { // nobody waits for it
+		use = l.model.UseQuietly
+	}
+	p, release, err := use(ctx)
+	if a.Class == schedule.SecondPass && scout.CodeOf(err) == scout.CodeEngineLoadTimeout {
+		err = &lateError{err}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -140,6 +147,12 @@ func (l *loading) once(ctx context.Context, a *attempt) (*scout.Hypothesis, erro
 	a.process = p
 	return l.next.transcribe(ctx, a)
 }
+
+// lateError is that of a load at the lowest priority that took too long: the machine is busy, and the engine is not ill.
+type lateError struct{ error }
+
+// Unwrap returns what the load said.
+func (e *lateError) Unwrap() error { return e.error }
 
 // longestTick is the longest time between two looks at the time of an attempt.
 const longestTick = time.Second

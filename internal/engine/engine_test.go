@@ -466,8 +466,15 @@ func TestAQuietLoadThatTakesTooLong(t *testing.T) {
 	if err := e.LoadQuietly(t.Context()); scout.CodeOf(err) != scout.CodeEngineLoadTimeout {
 		t.Error(err)
 	}
+	again := request(slow)
+	again.Class = schedule.SecondPass // its process has ended meanwhile
+	for range 8 {                     // the breaker would open
+		if _, err := e.Transcribe(t.Context(), again); scout.CodeOf(err) != scout.CodeEngineLoadTimeout {
+			t.Error(err)
+		}
+	}
 	if got := e.Health(); got.Status == health.Unhealthy || failed != 0 {
-		t.Errorf("after a quiet load: health %+v, told %d times", got, failed)
+		t.Errorf("after quiet loads: health %+v, told %d times", got, failed)
 	}
 	if _, err := e.Load(t.Context()); scout.CodeOf(err) != scout.CodeEngineLoadTimeout {
 		t.Error(err)

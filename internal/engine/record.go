@@ -66,11 +66,13 @@ func newRecord(s observe.Scope, failed func()) *record {
 	return r
 }
 
-// refused reports whether a request was refused before an engine saw it, because too many wait or no model may be loaded.
+// refused reports whether a request was refused before an engine saw it, because too many wait, no model may be loaded, or loading took too
+// long where nobody waited for it.
 func refused(err error) bool {
 	var busy *schedule.BusyError
 	var held *pool.HeldError
-	return errors.As(err, &busy) || errors.As(err, &held)
+	var late *lateError
+	return errors.As(err, &busy) || errors.As(err, &held) || errors.As(err, &late)
 }
 
 // note records the outcome of a request. A request that was refused, or that was cancelled, says nothing about the engine.
