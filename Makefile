@@ -132,6 +132,10 @@ soak: setup ## record for DURATION (default 10m) on a busy machine and compare e
 	@scripts/soak.sh $(or $(DURATION),10m) $(LOAD)
 	@SCOUT_SOAK_DICTATION=$(or $(DICTATION),3h) go test -count=1 -timeout 2h -v -run '^TestSoakDictation$$' ./internal/dictate
 
+.PHONY: edits
+edits: ## change texts while their second pass is published, EDITS dictations (default 1000) from number EDITS_FROM, and print whether a change was lost
+	@scripts/edits.sh $(or $(EDITS),1000) $(or $(EDITS_FROM),0)
+
 .PHONY: fuzz
 fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s), try every property CHECKS times (1000), and ORDERS of realtime messages (10000)
 	@scripts/fuzz.sh

@@ -2,9 +2,6 @@ package dictate
 
 import "github.com/scout-speech/scout/internal/recording"
 
-// Replace is what publishes a second pass.
-var Replace = replace
-
 // Reached is how far the stream of a dictation has come, in frames at 16 kHz.
 func (d *Dictations) Reached(id recording.ID) int64 {
 	s := d.find(id)

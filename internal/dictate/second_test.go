@@ -3,11 +3,7 @@ package dictate_test
 import (
 	"cmp"
 	"context"
-	"fmt"
-	"os"
-	"path/filepath"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -21,9 +17,6 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/speech/speechtest"
 	"github.com/scout-speech/scout/internal/store"
-	"github.com/scout-speech/scout/internal/store/sqlite"
-	"github.com/scout-speech/scout/internal/store/sqlite/sqlitetest"
-	"github.com/scout-speech/scout/internal/store/storetest"
 )
 
 // better is a model that hears what is said, and writes one word in another way.
@@ -318,84 +311,4 @@ func TestConcludeLeavesADictationAlone(t *testing.T) {
 	if all := s.until(id, is(event.Done)); len(ofType(all, event.Revised)) != 1 {
 		t.Errorf("events %+v", all)
 	}
-}
-
-// A person's edit is in the text whatever the order in which it and the second pass reach the store.
-func TestAnEditIsNeverLost(t *testing.T) {
-	t.Parallel()
-	times := 50
-	if n, err := strconv.Atoi(os.Getenv("SCOUT_EDITS")); err == nil {
-		times = n
-	}
-	db := sqlitetest.Open(t, filepath.Join(t.TempDir(), sqlite.FileName), sqlite.Options{})
-	defer db.Close() //nolint:errcheck // of a test
-	ctx := t.Context()
-	text := func(words string) scout.Transcript {
-		return scout.Transcript{Model: "a", Segments: []scout.Segment{{Text: words, End: time.Second}, {Text: "and the rest", Start: time.Second, End: 2 * time.Second}}}
-	}
-	orders := map[string]int{}
-	for n := range times {
-		r := storetest.Recording(n + 1)
-		key := store.MainKey(r.ID)
-		err := db.Update(ctx, func(tx store.Tx) error {
-			if _, err := tx.PutRecording(r); err != nil {
-				return err
-			}
-			_, err := tx.PutTranscript(store.Put{Key: key, Kind: store.KindFirst, Transcript: text("as first heard"), Once: "live"})
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-		var work sync.WaitGroup
-		begin := make(chan struct{})
-		work.Go(func() {
-			<-begin
-			err := db.Update(ctx, func(tx store.Tx) error { _, _, err := dictate.Replace(tx, key, text("as heard again")); return err })
-			if err != nil {
-				t.Error(err)
-			}
-		})
-		work.Go(func() {
-			<-begin
-			if n%3 == 0 {
-				time.Sleep(time.Duration(n%50) * 10 * time.Microsecond) //nolint:forbidigo // another order
-			}
-			for version := 0; ; { // a client whose version is not the current one reads it again
-				err := db.Update(ctx, func(tx store.Tx) error {
-					current, err := tx.Transcript(key, 0)
-					if err != nil {
-						return err
-					}
-					if version == 0 {
-						version = 1 // it saw the first one
-					}
-					_, err = tx.Edit(store.EditRequest{Key: key, Edits: []store.Edit{{Segment: 0, Text: "mine"}}, IfVersion: version})
-					if scout.CodeOf(err) == scout.CodePreconditionFailed {
-						version = current.Version.Version
-					}
-					return err
-				})
-				if err == nil {
-					return
-				}
-				if scout.CodeOf(err) != scout.CodePreconditionFailed {
-					t.Error(err)
-					return
-				}
-			}
-		})
-		close(begin)
-		work.Wait()
-		now, err := db.Transcript(ctx, key, 0)
-		if err != nil || now.Kind != store.KindEdited || now.Segments[0].Text != "mine" || len(now.Segments) != 2 {
-			t.Fatalf("time %d: %q of kind %q, %v", n, now.Text(), now.Kind, err)
-		}
-		versions, err := db.Versions(ctx, key)
-		if err != nil {
-			t.Fatal(err)
-		}
-		orders[fmt.Sprint(slices.ContainsFunc(versions, func(v store.Version) bool { return v.Kind == store.KindSecondPass }))]++
-	}
-	t.Logf("the second pass was published first: %v", orders)
 }
