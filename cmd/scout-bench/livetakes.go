@@ -138,7 +138,7 @@ func (l *liveBench) cuts(ctx context.Context, group string, length time.Duration
 		if !ok {
 			continue
 		}
-		take.Group = group
+		take.Group, take.Truth = group, bench.Passage(strings.Join(s.reference, " "), take.Reference)
 		if takes = append(takes, take); len(takes) == n {
 			return takes, nil
 		}

@@ -113,6 +113,7 @@ func TestLiveReport(t *testing.T) {
 		"stop_to_second_1_min":   {650, true},
 		"second_wer_1_min":       {30, false},
 		"second_points_1_min":    {10, false},
+		"second_gain":            {-10, true},
 		"pss":                    {400, true},
 		"pss_rest":               {190, true},
 		"cpu":                    {25, true},

@@ -89,13 +89,18 @@ func secondsOf(takes []*LiveTake) *LiveSeconds {
 
 // secondFigures are the figures of second passes.
 func (r *LiveReport) secondFigures(add func(Figure)) {
-	const late, mostWrong, aimWrong = 700, 9, 8
+	const late, mostWrong, aimWrong, gain = 700, 9, 8, -0.5
 	inserted, passes := 0, 0
+	var first, second LiveWords
 	for i := range r.Groups {
 		g := &r.Groups[i]
 		s := g.Second
 		if s == nil {
 			continue
+		}
+		if s.First != nil && s.Words != nil && usual(g.Name) {
+			first.add(s.First.Words)
+			second.add(s.Words.Words)
 		}
 		switch g.Name {
 		case Group2s, Group10s, Group60s:
@@ -123,6 +128,12 @@ func (r *LiveReport) secondFigures(add func(Figure)) {
 				Detail: fmt.Sprintf("%.2f %% and %.2f %% of the same %d words", 100*s.Words.WER, 100*s.Single.WER, s.Words.Words.Reference),
 			})
 		}
+	}
+	if first.Words.Reference > 0 {
+		add(Figure{
+			ID: "second_gain", Name: "WER of the second version minus the first", Unit: UnitPoints, Value: 100 * (second.WER - first.WER), Bound: gain,
+			Detail: fmt.Sprintf("%.2f %% and %.2f %% of %d words in dictations of all lengths", 100*second.WER, 100*first.WER, first.Words.Reference),
+		})
 	}
 	if passes > 0 {
 		const least = 80

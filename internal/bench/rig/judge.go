@@ -1,6 +1,7 @@
 package rig
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"time"
@@ -71,10 +72,10 @@ func (c *conversation) judgeSecond(ctx context.Context, take *Take, result *benc
 		s.Text = result.Text
 	}
 	result.Second = s
-	if take.Reference == "" || take.Inferred {
+	said := bench.Words(cmp.Or(take.Truth, take.Reference))
+	if len(said) == 0 {
 		return nil
 	}
-	said := bench.Words(take.Reference)
 	first, edits := bench.CountEdits(said, bench.Words(result.Text)), bench.CountEdits(said, bench.Words(s.Text))
 	s.First, s.Edits = &first, &edits
 	if !bench.Long(take.Group) {

@@ -127,7 +127,9 @@ type Take struct {
 	StopAt    time.Duration
 	FirstWord time.Duration // end of the first word, negative if it is not known
 	Reference string        // what is said before the stop; empty if it is not known
-	Inferred  bool          // Reference is what the fast model hears in the whole recording: no other model can be measured by it
+	// Truth is what the references of the clips say before the stop, where Reference is what the fast model hears in the whole recording:
+	// no other model can be measured by that.
+	Truth string
 }
 
 // Dictate runs one dictation.
@@ -252,7 +254,7 @@ func Cut(samples []float32, words []scout.Word, from, length time.Duration, mome
 		return Take{}, false
 	}
 	frame := func(d time.Duration) int { return int(int64(d) * scout.EngineSampleRateHz / int64(time.Second)) }
-	take := Take{Moment: moment, FirstWord: *words[begin].End - start, Inferred: true}
+	take := Take{Moment: moment, FirstWord: *words[begin].End - start}
 	d := after[moment]
 	said := words[begin : last+1]
 	if d < 0 {
