@@ -29,8 +29,13 @@ func TestWhatIsStoredWhere(t *testing.T) {
 		t.Fatal(err)
 	}
 	f := &found{log: filepath.Join(dir, "daemon.log"), settings: filepath.Join(dir, "settings.toml"), kinds: map[string]*v1.Stored{}, places: []place{
-		{dir, v1.StoredOther, false}, {elsewhere, v1.StoredRecordings, true}, {filepath.Join(dir, "uploads"), v1.StoredUploads, true}, {filepath.Join(dir, "exports"), v1.StoredExports, false},
-		{filepath.Join(dir, "received"), v1.StoredWork, false}, {filepath.Join(dir, "models"), v1.StoredModels, false}, {filepath.Join(dir, "not there"), v1.StoredWork, false},
+		{dir, v1.StoredOther, false},
+		{elsewhere, v1.StoredRecordings, true},
+		{filepath.Join(dir, "uploads"), v1.StoredUploads, true},
+		{filepath.Join(dir, "exports"), v1.StoredExports, false},
+		{filepath.Join(dir, "received"), v1.StoredWork, false},
+		{filepath.Join(dir, "models"), v1.StoredModels, false},
+		{filepath.Join(dir, "not there"), v1.StoredWork, false},
 	}}
 	for _, p := range f.places {
 		if p.kind != v1.StoredOther && f.inside(p.dir) {
