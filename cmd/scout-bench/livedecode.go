@@ -29,6 +29,7 @@ type benchLiveDecodeOptions struct {
 	commit speech.CommitRule
 	rhythm speech.Rhythm
 	pause  time.Duration
+	age    time.Duration
 	sounds time.Duration
 }
 
@@ -70,6 +71,7 @@ processes.`,
 	flags.DurationVar(&o.commit.Doubtful, "doubtful", o.commit.Doubtful, "how much audio after a word must have been heard where the text is doubtful")
 	flags.DurationVar(&o.commit.Overdue, "overdue", o.commit.Overdue, "how much audio after a word one hypothesis must have heard to commit it alone, 0 for never")
 	flags.DurationVar(&o.commit.Latest, "latest", o.commit.Latest, "how long after its end a word is committed whatever its hypothesis is worth, 0 for never")
+	flags.DurationVar(&o.age, "age", 0, "how old words are at most when they are committed, as in realtime sessions; it decides in place of the other rules. 0 for no such age")
 	flags.DurationVar(&o.rhythm.Step, "step", o.rhythm.Step, "least new audio between two decodes")
 	flags.DurationVar(&o.sounds, "sounds", 0, "length of dictations of sounds without words; with them, a minute of quiet speech in a room at -60 dBFS")
 	flags.DurationVar(&o.pause, "pause", speech.DefaultPauses().Least, "pause that closes a piece, negative for none")
@@ -104,7 +106,7 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 		app: a, options: o, single: speech.New(a.Scope, a.Failures, r.Engine), show: show,
 		live: &rig.Live{
 			Scope: a.Scope, Failures: a.Failures, Engine: r.Engine, CPU: o.clock == "cpu",
-			Commit: o.commit, Rhythm: o.rhythm, Pause: speech.Pauses{Least: o.pause},
+			Commit: o.commit, Rhythm: o.rhythm, Pause: speech.Pauses{Least: o.pause}, Age: o.age,
 			Language: language, Trait: r.Trait(),
 		},
 		speech: speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: language, Trait: r.Trait()},

@@ -51,16 +51,6 @@ const (
 // errDropped ends the transcription of an item that nobody wants any more.
 var errDropped = errors.New("the item was dropped")
 
-// ruleOf says when words are committed that are sent at an age; 0 for whatever suits the text.
-func ruleOf(age time.Duration) speech.CommitRule {
-	r := speech.DefaultCommitRule()
-	if age > 0 {
-		r.Latest = age
-		r.Behind, r.Overdue, r.Doubtful = min(r.Behind, age/2), min(r.Overdue, age), min(r.Doubtful, age)
-	}
-	return r
-}
-
 // work transcribes one item after the other until ctx ends.
 func (s *Session) work(ctx context.Context) {
 	for {
@@ -168,10 +158,10 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 	defer release()
 	s.lent()
 	counted := s.counts(it, &r)
-	live, err := speech.NewLive(s.of.options.Scope, s.of.options.Failures, r.Engine, speech.LiveOptions{
+	options := speech.LiveOptions{
 		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Tokens: it.Ask.LogProbs || it.Counts, Recorded: stretch{s.tape, it.Start}, Client: cmp.Or(s.client, "owner"),
 		From: it.state, // what is text stays, and nothing is said twice
-		Ease: s.of.options.Ease, Commit: ruleOf(it.Delay),
+		Ease: s.of.options.Ease,
 		Partial: func(p speech.LivePartial) {
 			s.with(func(m *Machine) { m.Guess(it, p.Words, p.To, time.Now()) })
 		},
@@ -190,7 +180,11 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 			s.with(func(m *Machine) { m.Hear(it, to, time.Now()) })
 		},
 		Owed: func(o speech.LiveOwed) { s.owes(o) },
-	})
+	}
+	if it.Delay > 0 {
+		options.CommitByAge(it.Delay)
+	}
+	live, err := speech.NewLive(s.of.options.Scope, s.of.options.Failures, r.Engine, options)
 	if err != nil {
 		return err
 	}

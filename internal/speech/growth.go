@@ -9,24 +9,6 @@ import (
 	"github.com/scout-speech/scout/internal/speech/segment"
 )
 
-// Rhythm says how often the open piece is decoded.
-type Rhythm struct {
-	// Step is the least new audio between two decodes.
-	Step time.Duration
-	// First replaces Step while no partial text is shown: who begins to speak waits for the first word.
-	First time.Duration
-	// Quiet replaces Step while nothing louder than the background is heard. It is not a threshold for speech: what is
-	// quiet is decoded too, only less often.
-	Quiet time.Duration
-	// Share is how much of the time of a slot decoding may take, at most: a slower machine decodes less often.
-	Share float64
-}
-
-// DefaultRhythm returns the rhythm that was measured best.
-func DefaultRhythm() Rhythm {
-	return Rhythm{Step: 250 * time.Millisecond, First: 100 * time.Millisecond, Quiet: time.Second, Share: 0.25}
-}
-
 // Pauses says when an open piece is closed early: docs/adr/0063-live-cuts.md.
 type Pauses struct {
 	// Least is the length of a pause that closes a piece of at least segment.Options.Min; negative for none.
@@ -47,6 +29,9 @@ const (
 	firstRetry, lastRetry = 250 * time.Millisecond, 5 * time.Second
 	// lostFrom is how much audio a peek must have heard before the next ones are careful: of less, the model often finds nothing.
 	lostFrom = 3 * time.Second
+	// waitsAtMost is how far the cutter may be behind what has come for words to get older meanwhile: of sound that comes faster than it is
+	// said, words are not committed sooner.
+	waitsAtMost = 2 * time.Second
 	// patient is how long the text of a stop may take if a doubtful piece is decoded in other ways too.
 	patient = 60 * time.Millisecond
 )
@@ -203,6 +188,8 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		t.how.Known = g.knownFor(p)
 		if g.stopped {
 			t.how.Spared, t.ahead = spared(g.costOf(p)), g.options.Lanes > 1
+		} else if g.settling.rule.hurries() {
+			t.how.Spared = len(looks()) // most of its words are committed, and those that follow wait
 		}
 		if g.stopped && p.Right.Kind == segment.EdgeInput {
 			g.shorten(t)
@@ -297,44 +284,6 @@ func (g *growth) shorten(t *task) {
 	known := g.hyp
 	t.from, t.ends, t.endHow = &known, ends, t.how
 	t.endHow.Effort, t.endHow.Known = EffortQuick, g.knownFor(ends[0])
-}
-
-// step is how much new audio the next peek needs.
-func (g *growth) step() time.Duration {
-	r := g.options.Rhythm
-	step := r.Step
-	if g.shown == "" && r.First > 0 {
-		step = min(step, r.First)
-	}
-	if g.quiet() {
-		step = max(step, r.Quiet)
-	}
-	if r.Share > 0 {
-		open := segment.Duration(g.pos - g.next.First())
-		if w := g.options.Trait.Window; g.options.Trait.windows() && open > w.Most {
-			open = segment.Duration(g.pos - g.windowAt)
-			if open > w.Most {
-				open = w.Least + (w.Most-w.Least)/2 // the next one begins later
-			}
-		}
-		step = max(step, time.Duration(float64(g.cost)*open.Seconds()/r.Share)*g.decodes())
-	}
-	return step
-}
-
-// decodes is how many decodes of the open piece the next peek takes, about.
-func (g *growth) decodes() time.Duration {
-	if g.careful {
-		return 3 // all of it, its halves, and theirs
-	}
-	return 1
-}
-
-// quiet reports whether nothing louder than the background was heard lately.
-func (g *growth) quiet() bool {
-	const lately = scout.EngineSampleRateHz * 2 / 5
-	from := g.pos - lately
-	return from > g.next.Start && g.cutter.Loudest(from).Faint()
 }
 
 func (g *growth) how(behind bool, p segment.Piece) How {
@@ -462,12 +411,15 @@ func (g *growth) done(t *task, o outcome, now time.Time) (said, error) {
 	return told, nil
 }
 
-// due commits what may not wait any longer.
-func (g *growth) due() said {
+// due commits what may not wait any longer. The clock is that of what has come: while a closed piece is decoded the cutter takes nothing.
+func (g *growth) due(in *intake) said {
 	if g.stopped {
 		return said{} // all of it is about to come
 	}
 	to := segment.Duration(g.pos)
+	if head, _ := in.clock(); segment.Duration(head)-to <= waitsAtMost {
+		to = segment.Duration(head)
+	}
 	g.settling.certain = g.certain()
 	words := g.settling.due(to)
 	if len(words) == 0 {

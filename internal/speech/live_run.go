@@ -70,7 +70,7 @@ func (d *driver) run(ctx context.Context) (LiveFinal, error) {
 			return LiveFinal{}, err
 		}
 		d.behind.Store(int64(d.growth.behind(d.intake)))
-		d.pass(d.growth.due())
+		d.pass(d.growth.due(d.intake))
 		if d.current != nil && d.growth.supersedes(d.current, d.intake, now) {
 			d.cancel()
 			d.growth.abandon(d.current)

@@ -1,6 +1,7 @@
 package speech
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -31,6 +32,8 @@ type CommitRule struct {
 	// Latest is how long after its end a word of the last hypothesis is committed, if it has heard Behind after the word and
 	// is believable; 0 for never.
 	Latest time.Duration
+	// LatestBehind takes the place of Behind for Latest; 0 for Behind.
+	LatestBehind time.Duration
 	// Apart is how much less audio each of them must have heard than the next one: two hypotheses of almost the same audio agree
 	// on the same errors.
 	Apart time.Duration
@@ -159,7 +162,7 @@ func (s *settling) due(to time.Duration) []scout.Word {
 	if s.rule.Latest <= 0 {
 		return nil
 	}
-	return s.take(s.within(s.pending, s.settled(s.pending, min(to-s.rule.Latest, s.heard-s.rule.Behind), 0)))
+	return s.take(s.within(s.pending, s.settled(s.pending, min(to-s.rule.Latest, s.heard-cmp.Or(s.rule.LatestBehind, s.rule.Behind)), 0)))
 }
 
 // agreed returns how many words of a hypothesis are committed.

@@ -62,7 +62,7 @@ func (l *Live) Simulate(ctx context.Context, s *Simulation) (final LiveFinal, la
 		if err != nil {
 			return LiveFinal{}, 0, err
 		}
-		l.pass(l.growth.due())
+		l.pass(l.growth.due(l.intake))
 		if current != nil && l.growth.supersedes(current, l.intake, at(s.now)) {
 			l.growth.abandon(current)
 			current = nil

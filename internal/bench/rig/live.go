@@ -29,6 +29,8 @@ type Live struct {
 	Commit speech.CommitRule
 	Rhythm speech.Rhythm
 	Pause  speech.Pauses
+	// Age is that at which words are committed, as in realtime sessions; 0 for Commit and Rhythm.
+	Age time.Duration
 	// Language is spoken, empty for one that the model finds or the only one that it knows. Trait is that of the model.
 	Language string
 	Trait    speech.Trait
@@ -148,10 +150,14 @@ func (l *Live) Dictate(ctx context.Context, take Take) (*bench.LiveTake, error) 
 		},
 	}
 	view := &view{take: &take, result: result, now: sim.Now}
-	live, err := speech.NewLive(l.Scope, l.Failures, recognizer, speech.LiveOptions{
+	options := speech.LiveOptions{
 		Recorded: memoryRecording(take.Samples), Language: l.Language, Trait: l.Trait, Commit: l.Commit, Rhythm: l.Rhythm, Pause: l.Pause,
 		Committed: view.committed, Partial: view.partial,
-	})
+	}
+	if l.Age > 0 {
+		options.CommitByAge(l.Age)
+	}
+	live, err := speech.NewLive(l.Scope, l.Failures, recognizer, options)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,72 @@
+package speech
+
+import (
+	"time"
+
+	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/speech/segment"
+)
+
+// Rhythm says how often the open piece is decoded.
+type Rhythm struct {
+	// Step is the least new audio between two decodes.
+	Step time.Duration
+	// First replaces Step while no partial text is shown: who begins to speak waits for the first word.
+	First time.Duration
+	// Quiet replaces Step while nothing louder than the background is heard. It is not a threshold for speech: what is
+	// quiet is decoded too, only less often.
+	Quiet time.Duration
+	// Share is how much of the time of a slot decoding may take, at most: a slower machine decodes less often.
+	Share float64
+	// Within is how much time may pass from the audio that a decode hears last to the text of the next one, 0 for any. It comes before
+	// Share.
+	Within time.Duration
+}
+
+// DefaultRhythm returns the rhythm that was measured best.
+func DefaultRhythm() Rhythm {
+	return Rhythm{Step: 250 * time.Millisecond, First: 100 * time.Millisecond, Quiet: time.Second, Share: 0.25}
+}
+
+// step is how much new audio the next peek needs.
+func (g *growth) step() time.Duration {
+	r := g.options.Rhythm
+	step := r.Step
+	if g.shown == "" && r.First > 0 {
+		step = min(step, r.First)
+	}
+	if g.quiet() && !(r.Within > 0 && len(g.settling.pending) > 0) {
+		step = max(step, r.Quiet)
+	}
+	if r.Share > 0 {
+		open := segment.Duration(g.pos - g.next.First())
+		if w := g.options.Trait.Window; g.options.Trait.windows() && open > w.Most {
+			open = segment.Duration(g.pos - g.windowAt)
+			if open > w.Most {
+				open = w.Least + (w.Most-w.Least)/2 // the next one begins later
+			}
+		}
+		takes := time.Duration(float64(g.cost) * open.Seconds())
+		least := time.Duration(float64(takes)/r.Share) * g.decodes()
+		if r.Within > 0 { // no rarer than words may wait, as far as the engine can
+			least = min(least, max(r.Within-takes, takes)*g.decodes())
+		}
+		step = max(step, least)
+	}
+	return step
+}
+
+// decodes is how many decodes of the open piece the next peek takes, about.
+func (g *growth) decodes() time.Duration {
+	if g.careful {
+		return 3 // all of it, its halves, and theirs
+	}
+	return 1
+}
+
+// quiet reports whether nothing louder than the background was heard lately.
+func (g *growth) quiet() bool {
+	const lately = scout.EngineSampleRateHz * 2 / 5
+	from := g.pos - lately
+	return from > g.next.Start && g.cutter.Loudest(from).Faint()
+}
