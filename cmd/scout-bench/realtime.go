@@ -39,8 +39,9 @@ at the rate of speech: one session for each delay (with --at-once all of them at
 the same time), then --sessions at once, while a recording goes on. DIR is a
 folder as for scout-bench transcribe. Linux only.
 
-It prints how old words are when they come, and how many words are wrong, beside
-the same clips as files: what a delay costs. It prints how long the text of an
+It prints how old words are when they come (from when the message with their end
+was sent), and how many words are wrong, beside the same clips as files: what a
+delay costs. It prints how long the text of an
 item takes after its end, how far sessions fall behind, and whether the
 recording is whole. It fails if a bound is not met: 300 ms for the text of an
 item of one session (p95), 2 s behind for sessions at once, and every frame of
@@ -83,14 +84,15 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 		return err
 	}
 	single := speech.New(a.Scope, a.Failures, r.Engine)
+	options := speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: "en", Trait: r.Trait()}
 	clips, err := realtimeClips(entries, o.length, func(file string) (s stretch, err error) {
 		if s.samples, err = reader(a).Read(ctx, filepath.Join(dir, file), 0); err != nil {
 			return s, err
 		}
-		err = s.pass(ctx, single, speech.Options{Model: r.Model.ID, Class: schedule.Interactive, Words: true, Effort: r.Effort, Language: "en", Trait: r.Trait()})
+		err = s.pass(ctx, single, options)
 		return s, err
 	})
-	r.Close() // the daemon has its own engine
+	defer r.Close() // it is idle while the daemon uses its own
 	if err != nil {
 		return err
 	}
@@ -106,6 +108,11 @@ func benchRealtime(ctx context.Context, a *app, o benchRealtimeOptions, dir stri
 	})
 	if err != nil {
 		return err
+	}
+	for i := range found.Alone {
+		if err := asFiles(&found.Alone[i], clips, func(s *stretch) error { return s.pass(ctx, single, options) }); err != nil {
+			return err
+		}
 	}
 	show.Clear()
 	if o.json {
@@ -133,13 +140,37 @@ func realtimeClips(entries []bench.Entry, length time.Duration, pass func(file s
 	return clips, nil
 }
 
+// asFiles decodes the items of a session as files.
+func asFiles(one *service.RealtimeAlone, clips []service.RealtimeClip, pass func(*stretch) error) error {
+	if len(one.Items) == 0 {
+		return nil
+	}
+	var all []float32
+	for i := range clips {
+		all = append(all, clips[i].Samples...)
+	}
+	frame := func(at time.Duration) int {
+		return min(len(all), int(int64(at)*scout.EngineSampleRateHz/int64(time.Second)))
+	}
+	texts := make([]string, len(one.Items))
+	for i, it := range one.Items {
+		s := stretch{samples: all[frame(it.From):frame(it.To)]}
+		if err := pass(&s); err != nil {
+			return err
+		}
+		texts[i] = s.text
+	}
+	one.AsFiles(texts)
+	return nil
+}
+
 func writeRealtime(a *app, found *service.Realtime) error {
 	w := tabwriter.NewWriter(a.Std.Out, 0, 0, 2, ' ', 0)
 	for _, one := range found.Alone {
-		_, _ = fmt.Fprintf(w, "delay %s, %s\tage of words p50 %.0f, p95 %.0f, at most %.0f ms, %d of %d\tbefore the end of their item %d, p50 %.0f, p95 %.0f ms\t"+
-			"WER %.2f %%, as files %.2f %%, of %d words\ttext of an item p95 %.0f ms, n %d\n",
-			one.Delay, one.Turns, one.Age.P50, one.Age.P95, one.Age.Max, one.Age.Count, one.Known, one.Early.Count, one.Early.P50, one.Early.P95,
-			100*one.WER, 100*one.FileWER, one.Live.Reference, one.Completed.P95, one.Completed.Count)
+		_, _ = fmt.Fprintf(w, "delay %s, %s\tage of words p50 %.0f, p95 %.0f, at most %.0f ms, %d of %d, in time %d\tbefore the end of their item %d, p50 %.0f, p95 %.0f ms\t"+
+			"WER %.2f %%, as files %.2f %%, items as files %.2f %%, of %d words\ttext of an item p95 %.0f ms, n %d\n",
+			one.Delay, one.Turns, one.Age.P50, one.Age.P95, one.Age.Max, one.Age.Count, one.Known, one.InTime, one.Early.Count, one.Early.P50, one.Early.P95,
+			100*one.WER, 100*one.FileWER, 100*one.ItemWER, one.Live.Reference, one.Completed.P95, one.Completed.Count)
 	}
 	if t := found.Together; t != nil {
 		_, _ = fmt.Fprintf(w, "%d sessions at once\tbehind at most %.0f ms\t%d refused\ttext of an item p95 %.0f ms, n %d\n", t.Sessions, t.Behind.Max, t.Refused, t.Completed.P95, t.Completed.Count)

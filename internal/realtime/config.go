@@ -68,6 +68,9 @@ func delays() map[string]time.Duration {
 	return map[string]time.Duration{"minimal": 300 * time.Millisecond, "low": 800 * time.Millisecond, "medium": 1500 * time.Millisecond, "high": 3 * time.Second, endOfTurn: 0}
 }
 
+// Delay is the age at which words are sent with a value of transcription.delay; 0 for those of a whole item, and for what is none.
+func Delay(value string) time.Duration { return delays()[value] }
+
 // usualDelay is the age of a word where the client says nothing; with endOfTurn words come with the end of their turn.
 const (
 	usualDelay = "medium"

@@ -16,6 +16,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/realtime"
 	"github.com/scout-speech/scout/internal/resilience"
 )
 
@@ -32,7 +33,10 @@ type RealtimeAlone struct {
 	Delay string `json:"delay"`
 	// Turns is how items end: commit, server_vad or semantic_vad.
 	Turns string `json:"turns"`
-	// Age is how long after its end in the sound a word came as a delta, Early that of words that came before the end of their item.
+	// Within is the age at which the delay has words sent, 0 for none. InTime is how many came by then.
+	Within time.Duration `json:"within_ns,omitempty"`
+	InTime int           `json:"in_time"`
+	// Age is how long after its end had been sent a word came as a delta, Early that of words that came before the end of their item.
 	Age   bench.Spread `json:"age"`
 	Early bench.Spread `json:"early"`
 	// Completed is the time from the end of an item to its text.
@@ -44,6 +48,19 @@ type RealtimeAlone struct {
 	File    bench.Edits `json:"file"`
 	WER     float64     `json:"wer"`
 	FileWER float64     `json:"file_wer"`
+	// Items are those whose ends the server found. ItemWER is the share of errors where each of them is decoded as a file: what the cuts
+	// cost by themselves.
+	Items   []RealtimeItem `json:"items,omitempty"`
+	ItemWER float64        `json:"item_wer,omitempty"`
+
+	reference []string
+}
+
+// RealtimeItem is an item: the sound from the end of the one before it, and its text.
+type RealtimeItem struct {
+	From time.Duration `json:"from_ns"`
+	To   time.Duration `json:"to_ns"`
+	Text string        `json:"text"`
 }
 
 // RealtimeClip is something that is said, and what is known of it.
@@ -102,7 +119,7 @@ func MeasureRealtime(ctx context.Context, o RealtimeOptions) (found Realtime, er
 				h.tell("realtime: delay %s", delay)
 				s := &realtimeSpeaker{house: h, o: &o, delay: delay, turns: o.Turns}
 				err := s.run(running)
-				found.Alone[i] = s.heard.measure(o.Clips, RealtimeAlone{Delay: delay, Turns: o.Turns, Completed: bench.SpreadOf(s.completed)})
+				found.Alone[i] = s.heard.measure(o.Clips, RealtimeAlone{Delay: delay, Turns: o.Turns, Within: realtime.Delay(delay), Completed: bench.SpreadOf(s.completed)})
 				return err
 			})
 		}
@@ -177,6 +194,7 @@ type realtimeEvent struct {
 	Type       string `json:"type"`
 	Item       string `json:"item_id"`
 	Delta      string `json:"delta"`
+	EndMS      int64  `json:"audio_end_ms"`
 	Transcript string `json:"transcript"`
 	Error      *struct {
 		Message string `json:"message"`
@@ -275,6 +293,8 @@ func (s *realtimeSpeaker) listen(ctx context.Context) error {
 			s.ended[e.Item] = now
 			s.heard.committed(e.Item)
 			s.open++
+		case "speech_stopped":
+			s.heard.stopped(e.Item, time.Duration(e.EndMS)*time.Millisecond)
 		case "completed", "failed":
 			s.open--
 			if e.Error != nil {

@@ -20,6 +20,7 @@ type heardItems struct {
 type heardItem struct {
 	words []heardWord
 	ended bool
+	end   time.Duration // where the server ended it; 0 if it did not say
 	text  string
 }
 
@@ -52,27 +53,36 @@ func (h *heardItems) committed(id string) {
 	h.order = append(h.order, id)
 }
 
+func (h *heardItems) stopped(id string, at time.Duration) { h.of(id).end = at }
+
 func (h *heardItems) completed(id, text string) { h.of(id).text = text }
 
 // measure completes a measurement of clips that were said one after the other.
 func (h *heardItems) measure(clips []RealtimeClip, found RealtimeAlone) RealtimeAlone {
 	var words []heardWord
 	var texts, references, files []string
+	from := time.Duration(0)
 	for _, id := range h.order {
-		words, texts = append(words, h.items[id].words...), append(texts, h.items[id].text)
+		it := h.items[id]
+		words, texts = append(words, it.words...), append(texts, it.text)
+		if it.end > from {
+			found.Items = append(found.Items, RealtimeItem{from, it.end, it.text})
+			from = it.end
+		}
 	}
-	var known []scout.Word // their ends count from the beginning of the first clip
+	var known []scout.Word // their ends count from the beginning of the first clip, and are those of the messages that have them
 	began := time.Duration(0)
 	for i := range clips {
 		c := &clips[i]
+		length := time.Duration(len(c.Samples)) * time.Second / rate
 		references, files = append(references, c.Reference), append(files, c.Text)
 		for _, w := range c.Words {
 			if w.End != nil {
-				end := began + *w.End
+				end := began + min((*w.End+frameEvery-1)/frameEvery*frameEvery, length)
 				known = append(known, scout.Word{Text: w.Text, End: &end})
 			}
 		}
-		began += time.Duration(len(c.Samples)) * time.Second / rate
+		began += length
 	}
 	var ages, early []time.Duration
 	for _, pair := range align.Kept(len(known), len(words), func(i, j int) bool { return spoken(known[i].Text) == spoken(words[j].text) }) {
@@ -83,11 +93,22 @@ func (h *heardItems) measure(clips []RealtimeClip, found RealtimeAlone) Realtime
 		}
 	}
 	found.Known, found.Age, found.Early = len(known), bench.SpreadOf(ages), bench.SpreadOf(early)
+	for _, age := range ages {
+		if age <= found.Within {
+			found.InTime++
+		}
+	}
 	reference := bench.Words(strings.Join(references, " "))
 	found.Live = bench.CountEdits(reference, bench.Words(strings.Join(texts, " ")))
+	found.reference = reference
 	found.File = bench.CountEdits(reference, bench.Words(strings.Join(files, " ")))
 	found.WER, found.FileWER = shareOf(found.Live), shareOf(found.File)
 	return found
+}
+
+// AsFiles takes what a single pass hears in each of the items.
+func (r *RealtimeAlone) AsFiles(texts []string) {
+	r.ItemWER = shareOf(bench.CountEdits(r.reference, bench.Words(strings.Join(texts, " "))))
 }
 
 // shareOf is how many errors there are for each word of the reference.
