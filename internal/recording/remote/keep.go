@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/scout-speech/scout"
@@ -49,6 +50,7 @@ type Keeper struct {
 	owns   bool
 	scope  observe.Scope
 	events fanout.Hub[recording.Event]
+	first  atomic.Pointer[fanout.Subscription[recording.Event]] // of whoever asks first
 
 	mu      sync.Mutex
 	client  *Client
@@ -119,6 +121,7 @@ func newKeeper(folder *recording.Folder, launch LaunchOptions, order recording.O
 // run begins to watch.
 func (k *Keeper) run(ctx context.Context) {
 	ctx, k.cancel = context.WithCancel(context.WithoutCancel(ctx))
+	k.first.Store(k.events.Subscribe(eventBuffer))
 	go func() { // ended by Stop or Leave, which wait for it, or by the end of the recording
 		defer close(k.ended)
 		defer k.events.Close()
@@ -143,8 +146,12 @@ func (k *Keeper) Client() *Client {
 // its source ended, or no recorder could be started for as long as the recording could have been resumed.
 func (k *Keeper) Ended() <-chan struct{} { return k.ended }
 
-// Events returns the events of the recording from now on, in any recorder. The caller closes the subscription.
+// Events returns the events of the recording, in any recorder: the first time all since the keeper began to watch, so that none is missed
+// meanwhile; later from now on. The caller closes the subscription.
 func (k *Keeper) Events() *fanout.Subscription[recording.Event] {
+	if first := k.first.Swap(nil); first != nil {
+		return first
+	}
 	return k.events.Subscribe(eventBuffer)
 }
 
