@@ -190,13 +190,16 @@ func TestATerminalShowsAJob(t *testing.T) {
 	}
 }
 
-// A shell is offered the jobs that a command can change.
+// A shell is offered the jobs that a command can change. A model that a waiting job names is not taken away.
 func TestCompletionOfJobs(t *testing.T) {
 	t.Parallel()
-	needModel(t)
 	h := inHouse(quietBooth(t))
+	h.env = append(h.env, "SCOUT_MODELS="+installDefault(t))
 	h.must("jobs", "pause", "--all")
-	waits, held := h.addJob(h.recorded(1)), h.addJob(h.recorded(1))
+	waits, held := h.addJob("--model", defaultModel, h.recorded(1)), h.addJob(h.recorded(1))
+	if got := h.run("models", "remove", defaultModel); got.code != 1 || !strings.Contains(got.err, waits+", which has not ended") {
+		t.Errorf("a model that a job names: exit %d, %s%s", got.code, got.out, got.err)
+	}
 	cancelled := h.addJob(h.recorded(1))
 	h.must("jobs", "pause", held)
 	h.must("jobs", "cancel", cancelled)

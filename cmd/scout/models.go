@@ -355,10 +355,18 @@ none that is in use.`,
 				return err
 			}
 			return a.changeEach("removed", args, asJSON, func(id string) (any, string, error) {
-				if err := model.InUse(id, a.Settings.Naming(id)); err != nil && !force {
+				if force {
+					return id, id + " is removed", store.Remove(cmd.Context(), id, true)
+				}
+				if !cmd.Flags().Changed("models-dir") { // the daemon's models are those of the settings
+					if err := a.namedByJob(cmd.Context(), id); err != nil {
+						return id, "", err
+					}
+				}
+				if err := model.InUse(id, a.Settings.Naming(id)); err != nil {
 					return id, "", err
 				}
-				return id, id + " is removed", store.Remove(cmd.Context(), id, force)
+				return id, id + " is removed", store.Remove(cmd.Context(), id, false)
 			})
 		},
 	}

@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/job"
+	"github.com/scout-speech/scout/internal/store"
 )
 
 func modelPath(id string) string { return "/models/" + url.PathEscape(id) }
@@ -93,6 +94,33 @@ func (a *app) verifyThere(ctx context.Context, ids []string, asJSON bool) error 
 			return m, id + " is intact there: " + sizeText(m.SizeBytes), nil
 		})
 	})
+}
+
+// namedByJob refuses to take away a model that a job names which has not ended: it would fail. Jobs that wait for the next daemon are not
+// known; they tell that the model is not installed.
+func (a *app) namedByJob(ctx context.Context, id string) error {
+	c, err := a.reach(ctx, startNone, true)
+	if err != nil {
+		return nil //nolint:nilerr // no daemon runs
+	}
+	defer c.Close()
+	for _, state := range store.JobStates() {
+		if state.Ended() {
+			continue
+		}
+		jobs, err := list[v1.Job](ctx, c, "/jobs", url.Values{"state": {string(state)}}, 0)
+		if err != nil {
+			return err
+		}
+		for i := range jobs {
+			var options v1.TextOptions
+			if json.Unmarshal(jobs[i].Options, &options) == nil && options.Model == id {
+				return scout.Errorf(scout.CodeModelInUse, "job %s, which has not ended, names model %s", jobs[i].ID, id).
+					WithHint("wait for it: scout jobs wait %s; or cancel it: scout jobs cancel %s; or: scout models remove --force %s", jobs[i].ID, jobs[i].ID, id)
+			}
+		}
+	}
+	return nil
 }
 
 // removeThere has another machine delete a model.
