@@ -36,7 +36,7 @@ settings show), and the programs scout and scout-engine beside it.`,
   scout-bench engine speech/`,
 	}
 	a.SetUp(root)
-	root.AddCommand(newTranscribeCommand(a), newNoiseCommand(a), newMakeCommand(a), newWordsCommand(a), newHotWordsCommand(a), newEngineCommand(a), newLiveDecodeCommand(a), newLiveCommand(a), newToggleCommand(a), newServiceCommand(a), newOpenAICommand(a), newRealtimeCommand(a), newTurnsCommand(a), newVoteCommand(a))
+	root.AddCommand(newTranscribeCommand(a), newNoiseCommand(a), newMakeCommand(a), newWordsCommand(a), newHotWordsCommand(a), newEngineCommand(a), newLiveDecodeCommand(a), newLiveCommand(a), newToggleCommand(a), newServiceCommand(a), newOpenAICommand(a), newRealtimeCommand(a), newTurnsCommand(a), newVoteCommand(a), newSecondCommand(a))
 	return root
 }
 

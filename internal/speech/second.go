@@ -34,6 +34,8 @@ type SecondOptions struct {
 	From int64
 	// Cut places the borders of pieces; nil means SecondCut.
 	Cut *segment.Options
+	// Vote lets both models choose where they differ; nil for no vote. Vote.Words is what the fast model wrote.
+	Vote *Vote
 }
 
 // SecondCut places the borders of the pieces of a second pass: at most 10 s are heard at once, with what surrounds a piece. Longer ones
@@ -245,7 +247,20 @@ func (s *Second) decode(ctx context.Context, piece segment.Piece) (Decoded, erro
 	if _, stopped := s.intake.clock(); stopped && s.grows {
 		how.Spared = len(looks()) // whoever inserts the text waits for it: a doubtful piece is not heard in other ways
 	}
-	return s.decoder.Decode(ctx, piece, how)
+	v := s.options.Vote
+	if v == nil {
+		return s.decoder.Decode(ctx, piece, how)
+	}
+	how.Keep = true
+	d, err := s.decoder.Decode(ctx, piece, how)
+	if err != nil {
+		return d, err
+	}
+	voted, ballot, err := s.decoder.vote(ctx, piece, d, how, v)
+	if v.Watch != nil {
+		v.Watch(d, ballot)
+	}
+	return voted, err
 }
 
 // add takes what was heard in the first piece of the queue.

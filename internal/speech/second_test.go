@@ -128,6 +128,26 @@ func TestSecondHearsEachWord(t *testing.T) {
 	}
 }
 
+// On a simulated clock a second pass hears the same, and is late by what is left to decode at the stop.
+func TestSecondSimulated(t *testing.T) {
+	t.Parallel()
+	const words = 100 // 40 s
+	for cost, atMost := range map[time.Duration]time.Duration{100 * time.Millisecond: 200 * time.Millisecond, 20 * time.Second: time.Hour} {
+		l := &rehearing{}
+		s := hearAgain(t, l, speech.SecondOptions{Recorded: spokenSamples(words)})
+		text, late, err := s.Simulate(t.Context(), &speech.Simulation{
+			Samples: spokenSamples(words), StopAt: 40 * time.Second, Block: 20 * time.Millisecond, Latency: 20 * time.Millisecond,
+			Cost: func() time.Duration { return cost },
+		})
+		if err != nil || wordsOf(text.Words) != speechtest.Script(0, words) || text.Duration != 40*time.Second {
+			t.Errorf("each decode takes %s: %v, %s, %q", cost, err, text.Duration, wordsOf(text.Words))
+		}
+		if late < cost || late > atMost || cost > time.Second && late < time.Duration(text.Pieces-2)*cost {
+			t.Errorf("each decode takes %s: late by %s with %d pieces", cost, late, text.Pieces)
+		}
+	}
+}
+
 // What cannot be decoded is told, or ends the pass, and costs nothing else.
 func TestSecondFails(t *testing.T) {
 	t.Parallel()
