@@ -28,6 +28,8 @@ export class Opened {
   owed = $state.raw<Schema["Transcription"] | undefined>();
   unsaved = $state.raw<Unsaved | undefined>();
   saving = $state(0);
+  /** saved is true when something was changed here, and is stored. */
+  saved = $state(false);
   /** editing is true while a line is being edited: the text under it stays what it is. */
   editing = $state(false);
   /** undos and redos are the versions to which undo and redo return. */
@@ -163,6 +165,7 @@ export class Opened {
         const text = (await make()) as Transcript;
         if (keeps && before !== undefined) this.undos = [...this.undos, before];
         this.text = text;
+        this.saved = true;
         then();
       } catch (e) {
         if (!(e instanceof Problem) || !failed) throw e;
