@@ -7,7 +7,7 @@ import { gzipSync } from "node:zlib";
 import { open } from "./browser.mjs";
 import { figures as library } from "./library-figures.mjs";
 import { fromBrowser, tap } from "./now.mjs";
-import { calibrated, percentile } from "./trace.mjs";
+import { calibrated, percentile, told, traced } from "./trace.mjs";
 
 const given = JSON.parse(readFileSync(0, "utf8"));
 const rounds = Number(process.env.ROUNDS);
@@ -59,6 +59,15 @@ try {
     const of = (name, p) => percentile(all.map((one) => one[name]), p);
     print("navigation to the answer to a key, p95 of 20", `${of("answer", 0.95).toFixed(0)} ms`, "< 500 ms", of("answer", 0.95) < 500,
       `p50 ${of("answer", 0.5).toFixed(0)} ms = ${(of("answer", 0.5) / loop).toFixed(0)} loops: document ${of("document", 0.5).toFixed(0)}, scripts ${of("scripts", 0.5).toFixed(0)}, first paint ${of("paint", 0.5).toFixed(0)}`);
+    // What the page itself does of it, by the processor's time.
+    page = await house.owner.newPage();
+    const start = await traced(house.browser, page, async () => {
+      await page.goto(house.way.url);
+      await page.locator(".frame > nav").waitFor();
+      await page.waitForTimeout(300);
+    });
+    await page.close();
+    console.log(`    the page itself takes ${start.cpu.toFixed(0)} ms of the processor = ${(start.cpu / loop).toFixed(1)} loops; its heaviest task ${start.heaviest.cpu.toFixed(0)} ms: ${told(start.heaviest)}`);
     print("layout shift while the page loads, most of 20", shift.toFixed(3), "0", shift < 0.001);
   }
 

@@ -94,6 +94,11 @@ async function found(house) {
   await page.getByRole("searchbox").fill("");
   await page.getByLabel("Where from").selectOption("microphone");
   await page.waitForURL(/source=microphone/);
+  await page.getByRole("searchbox").fill("plan");
+  await page.waitForURL(/source=microphone&q=plan/); // filters stay
+  await page.goBack(); // the first letter was a step
+  await page.waitForURL(/source=microphone$/);
+  assert.equal(await page.getByRole("searchbox").inputValue(), "");
   await page.getByRole("button", { name: "Clear" }).click();
   await rows(page).filter({ hasText: "Harvest" }).click();
   await page.getByRole("slider", { name: "Position" }).waitFor();
@@ -142,6 +147,9 @@ async function corrected(house, { id }) {
   await line(page, "Anna brings the ladders").waitFor();
   await line(page, "Friday").waitFor();
   assert.equal((await versions(house, id)).length, 2);
+  await page.reload(); // undo knows what was changed before
+  await line(page, "Friday").waitFor();
+  await page.waitForFunction(() => !document.querySelector("[aria-label=Undo]").disabled);
   await page.keyboard.press("Control+z");
   await line(page, "Thursday").waitFor();
   await page.keyboard.press("Control+Shift+z");
@@ -196,12 +204,6 @@ async function scripts(house, { rtl, cjk }) {
   assert.match(await page.evaluate(() => document.querySelector(".paragraph p[dir]").textContent.trim()), /计划。然后/, "there is a space between sentences");
   await page.mouse.click(...(await middle(page, "午")));
   await marked(page, "spoken", "午");
-  const [from, to] = [await middle(page, "讨"), await middle(page, "计")];
-  await page.mouse.move(...from);
-  await page.mouse.down();
-  await page.mouse.move(...to, { steps: 4 });
-  await page.mouse.up();
-  assert.match(await page.evaluate(() => getSelection().toString()), /论了新的/);
   await page.close();
 }
 
@@ -299,8 +301,8 @@ async function remade(house) {
   assert.ok(told.some((text) => /New text/.test(text)) && told.some((text) => /about .* left/.test(text)), `the job was told as ${[...new Set(told)].join(" | ")}`);
   await page.getByRole("button", { name: "What changed" }).click();
   const dialog = page.getByRole("dialog");
-  await dialog.getByText("Version 1", { exact: true }).first().waitFor();
-  await dialog.getByText("Present").first().waitFor();
+  await dialog.getByRole("heading", { name: /^Version \d+ Return/ }).waitFor();
+  await dialog.getByRole("heading", { name: /^Version \d+ Present/ }).waitFor();
   await dialog.locator(".row, .same").or(dialog.getByText("Both versions say the same")).first().waitFor();
   await house.accessible(page, "two versions side by side");
   assert.equal((await versions(house, id)).at(-1).model, other.id);

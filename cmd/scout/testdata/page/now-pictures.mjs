@@ -40,6 +40,11 @@ export async function pictures(house) {
 
   let page = await house.page();
   await page.getByText("Three things").waitFor();
+  await page.getByText("finds no microphone").waitFor();
+  await snap(page, "no-microphone");
+  await page.route("**/api/v1/devices", (route) => route.fulfill({ json: { backend: "pipewire", data: [{ id: "mic", name: "Built-in microphone", default: true, monitor: false, formats: [] }] } }));
+  await page.reload();
+  await page.getByText("is installed").waitFor();
   await snap(page, "first-run");
   await fromBrowser(page);
   await page.getByRole("button", { name: "Check the microphone" }).click();
@@ -52,6 +57,13 @@ export async function pictures(house) {
   await page.reload();
   await page.getByText("is not installed yet").waitFor();
   await snap(page, "model-missing");
+  await page.close();
+
+  page = await house.page();
+  await told(page, "/api/v1/models", (models) => ({ data: models.data.map((one) => (one.roles.includes("fast") ? { ...one, state: "pulling", job_id: "job_x" } : one)) }));
+  await page.reload();
+  await page.getByText("Installing").waitFor();
+  await snap(page, "model-downloading");
   await page.close();
 
   // A dictation from the browser, from its first word to its text.
@@ -104,6 +116,7 @@ export async function pictures(house) {
   await shown("right-to-left", [state(1, "listening"), said(2, "اجتمع الفريق صباح اليوم وناقش الخطة الجديدة."), { type: "partial", text: " ثم بدأ العمل", after: 2 }]);
   await shown("chinese", [state(1, "listening"), said(2, "今天上午我们开会讨论了新的计划，然后开始工作。"), { type: "partial", text: "下一次会议", after: 2 }]);
   await shown("high-contrast", english, { options: { contrast: "more" } });
+  await shown("reduced-motion", english, { options: { reducedMotion: "reduce" } });
   await shown("forced-colors", english, { options: { forcedColors: "active" } });
   await shown("zoom-200", english, { options: { deviceScaleFactor: 2, viewport: { width: 640, height: 400 } } });
   await shown("better", [state(1, "listening"), said(2, "The meeting begins at nine and every body brings the figures of last weak."), { seq: 3, type: "final", text: "The meeting begins at nine and every body brings the figures of last weak.", version: 1, complete: true, duration: 6.2 }, { seq: 4, type: "revised", kind: "second_pass", complete: true, text: "The meeting begins at nine, and everybody brings the figures of last week.", version: 2 }, state(5, "done")], {

@@ -40,8 +40,7 @@ export async function test(house) {
   await troubles(house);
   await machine(house);
   await tabs(house);
-  await insecure(house);
-  await failing(house);
+  await Promise.all([insecure(house), failing(house)]);
 }
 
 // A browser without a session is told what to run, and goes on when it has one.
@@ -179,10 +178,10 @@ async function troubles(house) {
   await page.locator(".frame > nav").waitFor();
   await tap(page);
   await says(page, "Listening");
-  await heard(page, 2);
+  await heard(page, 1);
   house.way.cut();
   await page.getByText("no room to keep it").waitFor();
-  await heard(page, 4);
+  await heard(page, 2);
   house.way.mend();
   await page.getByText("Scout was away from").waitFor();
   await page.evaluate(() => (window.sound.resume = () => Promise.resolve(), window.sound.suspend()));
@@ -197,7 +196,7 @@ async function troubles(house) {
   });
   await page.getByText("may not use the microphone any more").waitFor();
   await final(page);
-  house.sent.push({ id: await opened(page), frames: 4 * 44_100 });
+  house.sent.push({ id: await opened(page), frames: 2 * 44_100 });
   await page.close();
   const [{ at }] = await kept(beside);
   await tap(beside);
@@ -221,7 +220,7 @@ async function insecure(house) {
   await page.getByLabel("Microphone", { exact: true }).selectOption("machine:");
   await tap(page);
   await says(page, "Listening");
-  await heard(page, 4);
+  await heard(page, 3);
   await tap(page);
   await final(page);
   const text = await page.locator(".words").first().innerText();
