@@ -12,19 +12,28 @@ import (
 	"github.com/scout-speech/scout/internal/capture/virtual"
 )
 
-// goOn delivers the first part of what was heard while the stream was held, in blocks of 20 ms, and drops the rest: what a sound server
-// does with a program that stood still. It takes ten milliseconds.
-func (s *faultyStream) goOn(kept time.Duration) {
+// goOn delivers the first part of what was heard while the stream was held, in blocks of 20 ms, and may drop the rest: what a sound server
+// does with a program that stood still. For each two seconds it takes ten milliseconds.
+func (s *faultyStream) goOn(kept time.Duration, drop bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
 	const block = rate / 50
-	for until := s.next + uint64(kept.Seconds()*rate); s.next < until; {
+	for until, blocks := s.next+uint64(kept.Seconds()*rate), 1; s.next < until; blocks++ {
 		var frames []byte
 		for n := 0; n < block && s.next < until; n++ {
 			frames = binary.LittleEndian.AppendUint16(frames, uint16(virtual.Coded(1, s.next, 0)))
 			s.next++
 		}
 		s.sink.Deliver(frames)
+		if blocks%100 == 0 {
+			s.mu.Unlock()
+			time.Sleep(10 * time.Millisecond)
+			s.mu.Lock()
+		}
 	}
-	s.next = max(s.next, s.system.position())
+	if drop {
+		s.next = max(s.next, s.system.position())
+	}
 	s.held = false
 }
 
@@ -40,9 +49,11 @@ func TestTheProgramStandsStill(t *testing.T) {
 		want        time.Duration // the gap
 	}{
 		"all was kept":                       {3 * time.Second, all, 0, time.Second, 0},
+		"more was kept than the queue holds": {9 * time.Second, all, 0, time.Second, 0},
 		"all was kept, blocks are late":      {2 * time.Second, all, 25 * time.Millisecond, time.Second, 0},
 		"three periods are lost":             {2620 * time.Millisecond, 2560 * time.Millisecond, 0, time.Second, 60 * time.Millisecond},
 		"seconds are lost":                   {6 * time.Second, 2560 * time.Millisecond, 0, 4 * time.Second, 3440 * time.Millisecond},
+		"a minute and a half is lost":        {93 * time.Second, 2560 * time.Millisecond, 0, 4 * time.Second, 90440 * time.Millisecond},
 		"lost, and it is stopped at once":    {6 * time.Second, 2560 * time.Millisecond, 0, 0, 3440 * time.Millisecond},
 		"lost, and blocks are late":          {6 * time.Second, 2560 * time.Millisecond, 25 * time.Millisecond, 3 * time.Second, 3440 * time.Millisecond},
 		"nothing was kept":                   {time.Second, 0, 0, time.Second, time.Second},
@@ -64,7 +75,7 @@ func TestTheProgramStandsStill(t *testing.T) {
 				f.each(func(s *faultyStream) { s.held = true })
 				time.Sleep(c.still)
 				f.set(func() { f.jitter = c.jitter })
-				f.each(func(s *faultyStream) { s.goOn(min(c.kept, c.still)) })
+				f.each(func(s *faultyStream) { go s.goOn(min(c.kept, c.still), c.kept < c.still) }) // ends by itself
 				return nil
 			}
 			bubble(t, capture.Options{Faults: faults}, func(t *testing.T, f *faultySystem, s *capture.Session) {

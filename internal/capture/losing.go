@@ -32,7 +32,9 @@ func (o *owner) lose(ctx context.Context, reason scout.GapReason) {
 // interrupt begins an outage after the newest block.
 func (o *owner) interrupt(reason scout.GapReason) {
 	o.caughtUp()
-	o.take()
+	for o.take() && o.hole.frames > 0 {
+		continue // with the rest of the hole
+	}
 	o.line.converter.flush()
 	o.timeline.endStretch()
 	o.outage = newOutage(reason, o.session.ring.Head(), time.Duration(max(o.session.lastFrame.Load(), 0)))

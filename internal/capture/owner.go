@@ -174,7 +174,7 @@ func (o *owner) work(ctx, devices context.Context) error {
 
 // nextLook returns how long the owner may wait for a block before it checks the time.
 func (o *owner) nextLook() time.Duration {
-	if o.line == nil || o.outage != nil || o.starting != nil || o.state == StateStopping || o.silent > 0 {
+	if o.line == nil || o.outage != nil || o.starting != nil || o.state == StateStopping || o.silent > 0 || o.wentOn > 0 || o.hole.frames > 0 {
 		return stepEvery
 	}
 	return restEvery

@@ -19,31 +19,42 @@ func (o *owner) take() bool {
 		if !l.stream.RealTime() && s.ahead() > s.ring.Capacity()/2 {
 			return taken // it waits for the readers; a real-time source cannot
 		}
-		b, first, second, ok := l.intake.Next()
-		if !ok {
+		if l.intake.Empty() {
 			return taken
 		}
-		o.passHole()
-		if b.Dropped > 0 {
-			o.dropped(b.Dropped)
+		if !o.passHole() {
+			return true
 		}
-		s.options.Copies.Tell(copies.Queued, "", first)
-		loudness := l.converter.write(first)
-		sum := loud{}
-		sum.add(loudness, len(first))
-		if len(second) > 0 {
-			s.options.Copies.Tell(copies.Queued, "", second)
-			sum.add(l.converter.write(second), len(second))
-		}
-		l.intake.Pop()
-		frames := l.intake.FramesIn(b.Bytes)
-		o.measured(sum, frames, l.intake.Format())
-		if l.stream.RealTime() {
-			o.timeline.observe(l.converter.position(), b.At)
-		}
-		s.lastFrame.Store(int64(b.At))
-		s.metrics.samples.Add(float64(frames))
+		o.takeBlock()
 	}
+}
+
+// takeBlock moves a waiting block into the ring.
+func (o *owner) takeBlock() {
+	l, s := o.line, o.session
+	b, first, second, ok := l.intake.Next()
+	if !ok {
+		return
+	}
+	if b.Dropped > 0 {
+		o.dropped(b.Dropped)
+	}
+	s.options.Copies.Tell(copies.Queued, "", first)
+	loudness := l.converter.write(first)
+	sum := loud{}
+	sum.add(loudness, len(first))
+	if len(second) > 0 {
+		s.options.Copies.Tell(copies.Queued, "", second)
+		sum.add(l.converter.write(second), len(second))
+	}
+	l.intake.Pop()
+	frames := l.intake.FramesIn(b.Bytes)
+	o.measured(sum, frames, l.intake.Format())
+	if l.stream.RealTime() {
+		o.timeline.observe(l.converter.position(), b.At)
+	}
+	s.lastFrame.Store(int64(b.At))
+	s.metrics.samples.Add(float64(frames))
 }
 
 // measured passes the level of a block to the meter and to the current second.
