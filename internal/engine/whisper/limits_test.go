@@ -218,6 +218,15 @@ func TestLongRequestsLeaveNoBuffers(t *testing.T) {
 	}
 }
 
+// A model is tried out with 2 s, and not with the 30 s in which an uncertain language is found.
+func TestTrialHearsLittle(t *testing.T) {
+	t.Parallel()
+	r, err := base(t).Transcribe(t.Context(), trial())
+	if err != nil || len(r.Again) > 0 {
+		t.Errorf("heard again because of %q, %v", r.Again, err)
+	}
+}
+
 func TestOpenRefuses(t *testing.T) {
 	t.Parallel()
 	good, lib := loadRandom(t, 80), library(t)
