@@ -65,11 +65,11 @@ export async function pictures(house) {
   const region = page.getByRole("region", { name: "Uploads" });
   await region.getByText("no audio that Scout can read").waitFor();
   await region.getByText("done", { exact: true }).waitFor();
-  house.way.slow(100);
-  await page.locator("input[type=file]").setInputFiles({ ...speech, name: "Lecture.wav", buffer: Buffer.concat(Array(12).fill(speech.buffer)) });
+  house.way.slow(250);
+  await page.locator("input[type=file]").setInputFiles({ ...speech, name: "Lecture.wav", buffer: Buffer.concat(Array(40).fill(speech.buffer)) });
   await region.getByText(/[1-9]\d? % sent/).waitFor();
   await snap(page, "library-uploads");
-  await page.locator("input[type=file]").setInputFiles({ ...speech, name: "Seminar.wav", buffer: Buffer.concat(Array(24).fill(speech.buffer)) });
+  await page.locator("input[type=file]").setInputFiles({ ...speech, name: "Seminar.wav", buffer: Buffer.concat(Array(60).fill(speech.buffer)) });
   await region.getByRole("listitem").filter({ hasText: "Seminar" }).getByText(/[1-9]\d? % sent/).waitFor();
   await page.reload();
   await region.getByText("was sent before").first().waitFor();
