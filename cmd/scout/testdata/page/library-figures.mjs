@@ -93,7 +93,7 @@ export async function figures(house, print, { count = 10_000, seconds = 3 * 3600
     for (const segment of text.segments) for (const one of [segment, ...segment.words]) [one.start, one.end] = [+(one.start * scale).toFixed(2), +(one.end * scale).toFixed(2)];
     text.duration = seconds;
     await keep(house, id, text);
-    await house.ask(`/api/v1/recordings/${id}/peaks?points=2000`); // made once
+    await house.ask(`/api/v1/recordings/${id}/peaks?points=2000`, { timeout: 300_000 }); // made once, of three hours
     page = await house.owner.newPage();
     const began = Date.now();
     await page.goto(`${house.way.url}/library/${id}`);
