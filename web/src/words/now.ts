@@ -38,7 +38,7 @@ export const now = {
   recent: "Lately",
   absent: "Scout finds no microphone on the computer where it runs.",
   connect: "Connect one.",
-  useBrowser: "Use this browser's",
+  useBrowser: "Use the microphone of this browser",
   noWords: "No words",
   all: "All recordings",
   done: { copy: "Copy", copied: "Copied", open: "Open", discard: "Discard" },
