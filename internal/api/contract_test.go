@@ -66,8 +66,8 @@ func exemplary(s *served) {
 		return health.Report{Status: health.Healthy, Version: "0.5.0", Components: []health.Component{{Name: "store", Status: health.Healthy, Critical: true, LastCheck: at}}}
 	}
 	s.services.Storage = storing{}
-	s.services.Course = func(span string) v1.Course {
-		return v1.Course{Span: span, StepSeconds: 10, Since: v1.Time{Time: at}, Data: []v1.CoursePoint{{At: v1.Time{Time: at}, Processor: new(float64), P50: new(float64), P95: new(float64)}}}
+	s.services.StatusHistory = func(span string) v1.StatusHistory {
+		return v1.StatusHistory{Span: span, StepSeconds: 10, Since: v1.Time{Time: at}, Data: []v1.HistoryPoint{{At: v1.Time{Time: at}, Processor: new(float64), P50: new(float64), P95: new(float64)}}}
 	}
 	s.services.Status = func(context.Context) v1.Status {
 		loaded := v1.EngineStatus{State: "loaded", Model: "whisper-base", Breaker: "closed", Starts: 1}

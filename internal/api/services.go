@@ -76,9 +76,9 @@ type Services struct {
 	Realtime *realtime.Sessions
 	// Retention removes what was kept long enough, and purges.
 	Retention Retention
-	// Storage tells what is kept on the disk. Course is how the figures of the daemon went, by span.
-	Storage Storage
-	Course  func(span string) v1.Course
+	// Storage tells what is kept on the disk. StatusHistory is how the figures of the daemon went, by span.
+	Storage       Storage
+	StatusHistory func(span string) v1.StatusHistory
 	// Pages is the URL below which a browser on this machine finds the daemon; empty where it listens at no address.
 	//
 	//	secure  whether it is asked for over TLS: whoever does, trusts the certificate

@@ -46,7 +46,7 @@ func (s *Server) registerStorage(api huma.API) {
 	}, func(_ context.Context, in *struct {
 		Span string `query:"span" enum:"hour,day" default:"hour"`
 	},
-	) (*body[v1.Course], error) {
-		return answer(s.services.Course(in.Span)), nil
+	) (*body[v1.StatusHistory], error) {
+		return answer(s.services.StatusHistory(in.Span)), nil
 	})
 }

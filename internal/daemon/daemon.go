@@ -416,7 +416,7 @@ func (d *daemon) startServer(context.Context) error {
 		Network: d.network(), SessionsFile: d.sessionsFile(),
 	}, api.Services{
 		Health: d.report, NotReady: d.notReady, Status: d.status, Settings: d.settings, ChangeSettings: d.changeSettings, SettingsSchema: settings.Schema,
-		Devices: devices, Models: models, OpenAI: d.openAI(models, effort), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Imports: d.imports, Exports: d.exports, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages, Storage: kept{d}, Course: d.strain.course.of,
+		Devices: devices, Models: models, OpenAI: d.openAI(models, effort), ListenDevices: d.newPlugged().listen, Recorder: d.recorder, Folders: d.folders, Live: d.dictations, Levels: d.levels, History: d.history, Backlog: d.backlog, Jobs: d.jobs, Uploads: d.uploads, Imports: d.imports, Exports: d.exports, Browser: d.browser, Realtime: d.realtime, Webhooks: d.webhooks, Acceptable: d.acceptable, Degradation: d.strain.degradation, Retention: d.sweeper, Backup: d.store.Backup, Pages: d.pages, Storage: kept{d}, StatusHistory: d.strain.history.of,
 		Order: d.current.order,
 	})
 	d.components.run("health watch", d.checker.run)

@@ -25,8 +25,8 @@ func (d *daemon) newStrain() *strain {
 		l := d.options.Settings.Limits
 		return l.MemoryMB, l.CPUPercent
 	}
-	s.course = newCourse(d.began)
-	s.note = d.noteCourse(s.course)
+	s.history = newStatusHistory(d.began)
+	s.note = d.noteHistory(s.history)
 	s.tell = func(step ladder.Step) {
 		d.components.run("strain", func(ctx context.Context) error { // beside the next look: a locked database must not keep it back
 			d.history.Note(ctx, "degradation.changed", "", map[string]any{"from": step.From, "level": step.To, "name": step.To.String(), "reason": step.Reason})

@@ -62,9 +62,9 @@ type strain struct {
 	throttle func(share float64)
 	// tell notes a step in the journal.
 	tell func(ladder.Step)
-	// note keeps what a look found in course; nil for nobody.
-	note   func(now time.Time, r reading)
-	course *course
+	// note keeps what a look found in history; nil for nobody.
+	note    func(now time.Time, r sample)
+	history *statusHistory
 
 	wake  chan struct{}
 	level atomic.Int32
@@ -156,16 +156,16 @@ func (s *strain) look() (soon bool) {
 		s.took(step, state)
 	}
 	if s.note != nil {
-		s.note(now, s.reading())
+		s.note(now, s.sample())
 	}
 	return m.busy || !settled || slowed
 }
 
-// reading is what the last look found.
-func (s *strain) reading() reading {
+// sample is what the last look found.
+func (s *strain) sample() sample {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	r := reading{memory: s.last.memory, soft: s.soft, percent: s.percent, level: int(s.ladder.State().Level), behind: s.last.behind}
+	r := sample{memory: s.last.memory, soft: s.soft, percent: s.percent, level: int(s.ladder.State().Level), behind: s.last.behind}
 	if !s.known {
 		r.percent = -1
 	}

@@ -19,25 +19,25 @@ func waited(h interface{ Observe(float64) }, seconds ...float64) {
 }
 
 // A point has the highest of what was seen in its step, the mean of the processors, and what was counted in it.
-func TestTheCourseOfTheFigures(t *testing.T) {
+func TestTheHistoryOfTheFigures(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
-	c := newCourse(start)
+	c := newStatusHistory(start)
 	texts := observe.CommitToText(observe.NewScope(nil, nil, nil))
-	read := func(after time.Duration, r reading) {
+	read := func(after time.Duration, r sample) {
 		r.texts = whole(texts.Collect())
 		c.add(start.Add(after), r)
 	}
-	read(-20*time.Second, reading{percent: -1, errors: 1}) // nothing has been dictated
-	read(0, reading{memory: 100, soft: 500, percent: -1, errors: 3})
-	read(2*time.Second, reading{memory: 300, soft: 500, percent: 10, level: 1, waiting: 4, behind: 2 * time.Second, errors: 3})
+	read(-20*time.Second, sample{percent: -1, errors: 1}) // nothing has been dictated
+	read(0, sample{memory: 100, soft: 500, percent: -1, errors: 3})
+	read(2*time.Second, sample{memory: 300, soft: 500, percent: 10, level: 1, waiting: 4, behind: 2 * time.Second, errors: 3})
 	waited(texts.WithLabelValues("live"), 0.11, 0.11, 0.25)
-	read(4*time.Second, reading{memory: 200, soft: 600, percent: 30, running: 1, errors: 5})
-	read(10*time.Second, reading{memory: 50, soft: 600, percent: 0, errors: 5})
+	read(4*time.Second, sample{memory: 200, soft: 600, percent: 30, running: 1, errors: 5})
+	read(10*time.Second, sample{memory: 50, soft: 600, percent: 0, errors: 5})
 	waited(texts.WithLabelValues("realtime"), 0.11)
-	read(4*time.Minute, reading{memory: 60, soft: 600, percent: 2, errors: 6})
+	read(4*time.Minute, sample{memory: 60, soft: 600, percent: 2, errors: 6})
 
-	hour := c.of(v1.CourseHour)
+	hour := c.of(v1.HistoryHour)
 	if len(hour.Data) != 4 || hour.StepSeconds != 10 || !hour.Since.Equal(start) {
 		t.Fatalf("%+v", hour)
 	}
@@ -54,21 +54,21 @@ func TestTheCourseOfTheFigures(t *testing.T) {
 	if last := hour.Data[3]; !last.At.Equal(start.Add(4*time.Minute)) || last.Errors != 1 || last.Texts != 1 {
 		t.Errorf("after a sleep: %+v", last)
 	}
-	if day := c.of(v1.CourseDay); len(day.Data) != 2 || day.Data[1].MemoryBytes != 300 || day.Data[1].Errors != 5 || day.Data[1].Texts != 4 {
+	if day := c.of(v1.HistoryDay); len(day.Data) != 2 || day.Data[1].MemoryBytes != 300 || day.Data[1].Errors != 5 || day.Data[1].Texts != 4 {
 		t.Errorf("the day: %+v", day)
 	}
 }
 
-// The course does not grow for ever, and forgets the oldest points.
-func TestTheCourseIsBounded(t *testing.T) {
+// The history does not grow for ever, and forgets the oldest points.
+func TestTheHistoryIsBounded(t *testing.T) {
 	t.Parallel()
 	start := time.Date(2026, 11, 30, 8, 0, 0, 0, time.UTC)
-	c := newCourse(start)
+	c := newStatusHistory(start)
 	for n := range 20_000 {
-		c.add(start.Add(time.Duration(n)*10*time.Second), reading{memory: uint64(n)}) //nolint:gosec // not negative
+		c.add(start.Add(time.Duration(n)*10*time.Second), sample{memory: uint64(n)}) //nolint:gosec // not negative
 	}
-	c.add(start.Add(199_000*time.Second), reading{memory: 19_999}) // the clock was set back by a quarter of an hour
-	for span, want := range map[string]int{v1.CourseHour: hourPoints + 1 - 100, v1.CourseDay: dayPoints + 1 - 4} {
+	c.add(start.Add(199_000*time.Second), sample{memory: 19_999}) // the clock was set back by a quarter of an hour
+	for span, want := range map[string]int{v1.HistoryHour: hourPoints + 1 - 100, v1.HistoryDay: dayPoints + 1 - 4} {
 		all := c.of(span).Data
 		if len(all) != want || all[len(all)-1].MemoryBytes != 19_999 {
 			t.Errorf("%s: %d points, the last %+v", span, len(all), all[len(all)-1])

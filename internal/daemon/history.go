@@ -15,7 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/store"
 )
 
-// The course of the figures is kept in two grains. docs/adr/0126-course.md says why.
+// The history of the figures is kept in two grains. docs/adr/0126-status-history.md says why.
 const (
 	hourStep, hourPoints = 10 * time.Second, 360
 	dayStep, dayPoints   = 5 * time.Minute, 288
@@ -23,8 +23,8 @@ const (
 	countWithin = time.Second
 )
 
-// reading is one look at the figures. errors and texts only grow.
-type reading struct {
+// sample is one look at the figures. errors and texts only grow.
+type sample struct {
 	memory, soft     uint64
 	percent          float64 // of all processors; less than 0 while it is not known
 	level            int
@@ -34,39 +34,39 @@ type reading struct {
 	texts            *dto.Histogram // of the waits for complete texts
 }
 
-// course keeps how the figures went, as long as the daemon runs. Its methods may be called from any goroutine.
-type course struct {
+// statusHistory keeps how the figures went, as long as the daemon runs. Its methods may be called from any goroutine.
+type statusHistory struct {
 	began time.Time
 
 	mu        sync.Mutex
 	hour, day series
 }
 
-func newCourse(began time.Time) *course {
-	return &course{began: began, hour: series{step: hourStep, most: hourPoints}, day: series{step: dayStep, most: dayPoints}}
+func newStatusHistory(began time.Time) *statusHistory {
+	return &statusHistory{began: began, hour: series{step: hourStep, most: hourPoints}, day: series{step: dayStep, most: dayPoints}}
 }
 
-// add notes a reading.
-func (c *course) add(now time.Time, r reading) {
+// add notes a sample.
+func (c *statusHistory) add(now time.Time, r sample) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.hour.add(now, r)
 	c.day.add(now, r)
 }
 
-// of returns the course of a span.
-func (c *course) of(span string) v1.Course {
+// of returns the history of a span.
+func (c *statusHistory) of(span string) v1.StatusHistory {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	of := &c.hour
-	if span == v1.CourseDay {
+	if span == v1.HistoryDay {
 		of = &c.day
 	} else {
-		span = v1.CourseHour
+		span = v1.HistoryHour
 	}
-	out := v1.Course{Span: span, StepSeconds: int(of.step.Seconds()), Since: v1.Time{Time: c.began}, Data: make([]v1.CoursePoint, 0, len(of.points)+1)}
+	out := v1.StatusHistory{Span: span, StepSeconds: int(of.step.Seconds()), Since: v1.Time{Time: c.began}, Data: make([]v1.HistoryPoint, 0, len(of.points)+1)}
 	out.Data = append(out.Data, of.points...)
-	if of.readings > 0 {
+	if of.samples > 0 {
 		out.Data = append(out.Data, of.point())
 	}
 	return out
@@ -76,26 +76,26 @@ func (c *course) of(span string) v1.Course {
 type series struct {
 	step   time.Duration
 	most   int
-	points []v1.CoursePoint
+	points []v1.HistoryPoint
 
-	at       time.Time // when the point that grows begins
-	readings int       // of that point
-	known    int       // of them, with a use of the processor
-	sum      float64   // of that use
-	max      reading   // the highest of each figure
-	before   reading   // what had been counted when the point began
-	last     reading
+	at      time.Time // when the point that grows begins
+	samples int       // of that point
+	known   int       // of them, with a use of the processor
+	sum     float64   // of that use
+	max     sample    // the highest of each figure
+	before  sample    // what had been counted when the point began
+	last    sample
 }
 
-func (s *series) add(now time.Time, r reading) {
-	if at := now.Truncate(s.step); s.readings == 0 || !at.Equal(s.at) {
+func (s *series) add(now time.Time, r sample) {
+	if at := now.Truncate(s.step); s.samples == 0 || !at.Equal(s.at) {
 		s.end(at)
 	}
-	s.readings++
+	s.samples++
 	if r.percent >= 0 {
 		s.known, s.sum = s.known+1, s.sum+r.percent
 	}
-	s.max = reading{
+	s.max = sample{
 		memory: max(s.max.memory, r.memory), level: max(s.max.level, r.level), behind: max(s.max.behind, r.behind),
 		waiting: max(s.max.waiting, r.waiting), running: max(s.max.running, r.running),
 	}
@@ -105,7 +105,7 @@ func (s *series) add(now time.Time, r reading) {
 // end completes the point that grows, and begins another one. After a clock was set back, points of the time that comes again are dropped: the
 // order of time holds.
 func (s *series) end(at time.Time) {
-	if s.readings > 0 {
+	if s.samples > 0 {
 		if len(s.points) >= s.most {
 			s.points = slices.Delete(s.points, 0, len(s.points)-s.most+1)
 		}
@@ -114,12 +114,12 @@ func (s *series) end(at time.Time) {
 	for last := len(s.points) - 1; last >= 0 && !s.points[last].At.Before(at); last-- {
 		s.points = s.points[:last]
 	}
-	s.at, s.readings, s.known, s.sum, s.max, s.before = at, 0, 0, 0, reading{}, s.last
+	s.at, s.samples, s.known, s.sum, s.max, s.before = at, 0, 0, 0, sample{}, s.last
 }
 
 // point is the point that grows as it is now.
-func (s *series) point() v1.CoursePoint {
-	p := v1.CoursePoint{
+func (s *series) point() v1.HistoryPoint {
+	p := v1.HistoryPoint{
 		At: v1.Time{Time: s.at}, MemoryBytes: s.max.memory, MemoryLimit: s.last.soft, Level: s.max.level, Waiting: s.max.waiting, Running: s.max.running,
 		Behind: v1.Seconds(s.max.behind), Errors: s.last.errors - s.before.errors,
 	}
@@ -204,8 +204,8 @@ func (c *jobCount) now() (waiting, running int) {
 	return int(c.waiting.Load()), int(c.running.Load())
 }
 
-// noteCourse returns what completes the readings of the machine and keeps them.
-func (d *daemon) noteCourse(c *course) func(now time.Time, r reading) {
+// noteHistory returns what completes the samples of the machine and keeps them.
+func (d *daemon) noteHistory(c *statusHistory) func(now time.Time, r sample) {
 	texts := observe.CommitToText(d.options.Scope)
 	jobs := &jobCount{
 		version: func() uint64 { return d.store.LineVersion() },
@@ -217,7 +217,7 @@ func (d *daemon) noteCourse(c *course) func(now time.Time, r reading) {
 			})
 		},
 	}
-	return func(now time.Time, r reading) {
+	return func(now time.Time, r sample) {
 		r.waiting, r.running = jobs.now()
 		r.errors, r.texts = d.options.Failures.Total(), whole(texts.Collect())
 		c.add(now, r)

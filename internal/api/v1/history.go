@@ -1,21 +1,21 @@
 package v1
 
-// Spans of a course.
+// Spans of a history.
 const (
-	CourseHour = "hour"
-	CourseDay  = "day"
+	HistoryHour = "hour"
+	HistoryDay  = "day"
 )
 
-// Course is GET /status/history.
-type Course struct {
-	Span        string        `json:"span" enum:"hour,day"`
-	StepSeconds int           `json:"step_seconds" doc:"How much time a point is about"`
-	Since       Time          `json:"since" format:"date-time" doc:"When the daemon started: there is nothing before"`
-	Data        []CoursePoint `json:"data" doc:"Oldest first. Times in which nothing was measured, for example while the machine slept, have no points"`
+// StatusHistory is GET /status/history.
+type StatusHistory struct {
+	Span        string         `json:"span" enum:"hour,day"`
+	StepSeconds int            `json:"step_seconds" doc:"How much time a point is about"`
+	Since       Time           `json:"since" format:"date-time" doc:"When the daemon started: there is nothing before"`
+	Data        []HistoryPoint `json:"data" doc:"Oldest first. Times in which nothing was measured, for example while the machine slept, have no points"`
 }
 
-// CoursePoint is how the daemon was in one step.
-type CoursePoint struct {
+// HistoryPoint is how the daemon was in one step.
+type HistoryPoint struct {
 	At          Time     `json:"at" format:"date-time" doc:"When the step begins"`
 	MemoryBytes uint64   `json:"memory_bytes" doc:"Of all processes of Scout, the most"`
 	MemoryLimit uint64   `json:"memory_soft_bytes" doc:"Beyond it Scout reduces its work"`

@@ -1,10 +1,10 @@
 import { describe, expect, it } from "vitest";
-import { highest, spread } from "./course";
+import { highest, spread } from "./history";
 import { hostOf } from "./hosts";
 
 const point = (at: string) => ({ at, memory_bytes: 1, memory_soft_bytes: 1, level: 0, waiting: 0, running: 0, behind_seconds: 0, errors: 0, texts: 0 });
 
-describe("the course of the figures", () => {
+describe("the history of the figures", () => {
   it("has a hole where nothing was measured, and none where a step was missed", () => {
     const places = spread(["2026-11-30T08:00:00Z", "2026-11-30T08:00:20Z", "2026-11-30T09:00:00Z"].map(point), 10);
     const start = Date.parse("2026-11-30T08:00:00Z") / 1000;

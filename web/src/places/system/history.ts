@@ -1,7 +1,7 @@
-// The points of a course, as a chart takes them.
+// The points of a history, as a chart takes them.
 import type { Schema } from "../../api/client";
 
-type Point = Schema["CoursePoint"];
+type Point = Schema["HistoryPoint"];
 
 /** A place on the axis of time, in seconds since 1970; without a point where nothing was measured. */
 export interface Place {
