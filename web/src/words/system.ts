@@ -17,6 +17,8 @@ export const system = {
     because: (sentence: string, parts: string) => (parts ? `${sentence}: ${parts}.` : `${sentence}.`),
     since: (ago: string) => `began ${ago}`,
     also: "These work, too:",
+    unused: "not in use",
+    untried: "It is tried when you record.",
     part: (name: string) => ({ audio: "Microphone", transcription: "Texts of recordings", browser: "Sound of browsers", certificate: "Certificate", tls: "Certificate", dictation: "Dictation", disk: "Disk", engine: "Engine", live: "Live text", model: "Model", queue: "Queue", realtime: "Realtime sessions", recorder: "Recorder", resources: "Memory and processor", retention: "Retention", settings: "Settings", store: "Database", uploads: "Uploads", webhooks: "Webhooks" })[name] ?? name,
     present: "The present",
     p50: "half within",
@@ -54,6 +56,15 @@ export const system = {
     theme: "This browser remembers it.",
     shortcuts: "Everything on this page can be done by keyboard.",
     show: "Show them",
+    groups: {
+      data: "What Scout keeps", models: "Models", recordings: "Recordings", record: "Recording", transcribe: "Making texts", dictation: "Dictation", insert: "Inserting text", log: "Log", trace: "Traces", programs: "Programs", daemon: "Daemon", engine: "Engine",
+      retention: "What is removed when", http: "Network", tls: "Encrypted connections", auth: "Who may use Scout", limits: "Limits", live: "Live sound", uploads: "Uploads", exports: "Exports", metrics: "Metrics", webhooks: "Webhooks", health: "Health", api: "OpenAI's interface",
+    } as Record<string, string>,
+    // The name of a setting as one reads it: audio_days is "Audio days".
+    name: (key: string) => {
+      const said = key.replace(/_/g, " ").replace(/\b(cpu|mb|ca|http|tls)\b/g, (word) => word.toUpperCase());
+      return said.charAt(0).toUpperCase() + said.slice(1);
+    },
     search: "Find a setting",
     none: "No setting has these words.",
     saved: "Saved",

@@ -17,7 +17,7 @@ export async function test(house) {
   await house.accessible(page, "models");
   await page.getByRole("link", { name: "Settings", exact: true }).click();
   await page.getByLabel("Find a setting").fill("rate of recordings");
-  const rate = page.getByLabel("rate", { exact: true });
+  const rate = page.getByLabel(/^rate$/i);
   await rate.fill("48000");
   await rate.press("Tab");
   await page.getByText("Saved").waitFor();
@@ -57,8 +57,8 @@ async function charts(house, page) {
   await memory.focus();
   await page.keyboard.press("ArrowLeft");
   await page.locator("figure", { hasText: "Memory" }).locator(".says", { hasText: /\d+:\d+.*used.*limit/s }).waitFor();
-  const [course] = [await house.ask("/api/v1/status/history")];
-  assert.ok(course.data.some((one) => one.texts > 0 && one.text_p95_ms > 0), "no dictation is in the course");
+  const past = await house.ask("/api/v1/status/history");
+  assert.ok(past.data.some((one) => one.texts > 0 && one.text_p95_ms > 0), "no dictation is in the history");
 }
 
 // A key is made and revoked by keyboard alone; it opens what its role may do, and nothing afterwards.
