@@ -57,6 +57,9 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 				return d, err
 			}
 		}
+		if what.container == "ogg" && r.unfinished() {
+			return r.opus()
+		}
 		return r.ffmpeg(what)
 	}
 	switch {
@@ -72,6 +75,15 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 
 // unfinished reports whether the first decoder is chosen, for a file that is still being written.
 func (r *Reader) unfinished() bool { return r.opts.Unfinished && r.src.path == "" && r.decoder == nil }
+
+// opus decodes Opus in Ogg while it is still being written. A complete file is ffmpeg's, which conceals damage better.
+func (r *Reader) opus() (decoder, error) {
+	d, err := newOpus(r.src)
+	if errors.Is(err, errNoOpus) {
+		return nil, ErrUnfinished
+	}
+	return d, err
+}
 
 // mp3 prefers ffmpeg, which conceals damage better and supports all versions and layers.
 func (r *Reader) mp3(what sniffed) (decoder, error) {

@@ -250,7 +250,7 @@ var earlyFormats = []struct {
 	{"FLAC", "-c:a flac -f flac", true},
 	{"MP3", "-c:a libmp3lame -b:a 64k -f mp3", true},
 	{"Ogg Vorbis", "-c:a libvorbis -f ogg", true},
-	{"Ogg Opus", "-c:a libopus -b:a 24k -f ogg", false},
+	{"Ogg Opus", "-c:a libopus -b:a 24k -f ogg", true},
 	{"WebM", "-c:a libopus -b:a 24k -f webm", false},
 	{"AAC", "-c:a aac -b:a 64k -f adts", false},
 }
