@@ -7,7 +7,7 @@ import "time"
 // measurements.
 func (o *LiveOptions) CommitByAge(age time.Duration) {
 	rule, rhythm := DefaultCommitRule(), DefaultRhythm()
-	behind := min(max(age/4, leastBehind), rule.Behind)
+	behind := min(max((age-hypothesisWithin)/2, leastBehind), rule.Behind)
 	rule.Behind, rule.Overdue, rule.Doubtful = min(rule.Behind, age/2), min(rule.Overdue, age), min(rule.Doubtful, age)
 	rule.Latest, rule.LatestBehind = max(age-tellsWithin, behind), behind
 	rhythm.Step, rhythm.Within = min(rhythm.Step, max(age/3, rhythm.First)), age-behind-tellsWithin/2
@@ -17,6 +17,8 @@ func (o *LiveOptions) CommitByAge(age time.Duration) {
 const (
 	// tellsWithin is how much earlier than at its age a word is committed: sound comes in parts, and a delta takes its time.
 	tellsWithin = 150 * time.Millisecond
+	// hypothesisWithin is how much time a hypothesis takes, with the wait for it: half of what is left of an age is audio behind the word.
+	hypothesisWithin = 400 * time.Millisecond
 	// leastBehind is the least audio that a hypothesis must have heard behind a word that is committed.
 	leastBehind = 150 * time.Millisecond
 )

@@ -24,7 +24,7 @@ func TestWordsAreCommittedByTheirAge(t *testing.T) {
 		{800 * time.Millisecond, 6 * time.Millisecond, 10 * time.Millisecond},
 		{800 * time.Millisecond, 15 * time.Millisecond, 10 * time.Millisecond},
 		{1500 * time.Millisecond, 6 * time.Millisecond, 10 * time.Millisecond},
-		{1500 * time.Millisecond, 20 * time.Millisecond, 10 * time.Millisecond},
+		{1500 * time.Millisecond, 8 * time.Millisecond, 10 * time.Millisecond},
 		{3 * time.Second, 40 * time.Millisecond, 10 * time.Millisecond},
 	} {
 		t.Run(c.age.String()+" at "+c.cost.String(), func(t *testing.T) {
