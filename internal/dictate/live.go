@@ -349,7 +349,10 @@ func (s *session) complete(ctx context.Context, final speech.LiveFinal, began ti
 	}
 	pending := again.pending()
 	var told *event.SecondPass
-	if !pending && again != nil {
+	switch {
+	case again == nil:
+		s.d.noteSecond(ErrNoSecondPass)
+	case !pending:
 		told = again.outcome()
 		s.d.noteSecond(again.err)
 	}

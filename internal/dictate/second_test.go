@@ -217,6 +217,18 @@ func TestHealthWithoutASecondPass(t *testing.T) {
 	if got := s.Health().Probe(t.Context()); got.Status != health.Degraded {
 		t.Errorf("with a damaged model: %+v", got)
 	}
+	started, failed := s.Start(t.Context(), recording.Order{}, dictate.Request{Model: "a"}, nil)
+	if failed != nil {
+		t.Fatal(failed)
+	}
+	s.until(started.ID, is(event.Listening))
+	s.say(secondWords)
+	s.stop(started.ID)
+	s.until(started.ID, is(event.Done))
+	if got := s.Health().Probe(t.Context()); got.Status != health.Healthy {
+		t.Errorf("with a model that was named: %+v", got)
+	}
+	s.dictated(nil)
 	err = dictate.ErrNoSecondPass
 	s.dictated(nil)
 	if got := s.Health().Probe(t.Context()); got.Status != health.Healthy {

@@ -38,12 +38,12 @@ type SecondOptions struct {
 	Vote *Vote
 }
 
-// SecondCut places the borders of the pieces of a second pass: at most 10 s are heard at once, with what surrounds a piece. Longer ones
-// suit the model better; of these little is left to decode after a stop. Of a rest that is too short, often a part of a word, the model
-// makes nonsense, which costs further decodes: it is joined to the piece before. Measured: docs/adr/0111-second-pass.md.
+// SecondCut places the borders of the pieces of a second pass: up to 10 s, and what surrounds them. Longer ones suit the model better; of
+// these little enough is left to decode after a stop. Of a rest that is too short, often a part of a word, the model makes nonsense, which
+// costs further decodes: it is joined to the piece before. Measured: docs/adr/0111-second-pass.md.
 func SecondCut() segment.Options {
 	cut := segment.Defaults()
-	cut.Min, cut.Max, cut.Overlap, cut.Tail = 4*time.Second, 7500*time.Millisecond, time.Second, 1500*time.Millisecond
+	cut.Min, cut.Max, cut.Overlap, cut.Tail = 6*time.Second, 10*time.Second, 1500*time.Millisecond, 1500*time.Millisecond
 	return cut
 }
 
