@@ -28,6 +28,8 @@ NATIVE_MODULE := github.com/k2-fsa/sherpa-onnx-go-linux
 NATIVE_TRIPLE := $(if $(filter aarch64 arm64,$(shell uname -m)),aarch64-unknown-linux-gnu,x86_64-unknown-linux-gnu)
 # Speech with references for the benchmarks; see README.md.
 SPEECH ?= ../shared/speech/dev
+# A clip of it in which the two passes hear different words, for the picture in the README.
+PICTURED ?= libri_3331-159605-0009.flac
 # A program with the race detector sleeps for a second when it ends, so that other threads can report. Tests start about fifty
 # programs of their own and hundreds of engines and recorders, whose threads are done when the tests end.
 TEST_GORACE ?= atexit_sleep_ms=50
@@ -106,8 +108,9 @@ bench-service: setup ## measure the service under load and faults and print ever
 	@scripts/bench-service.sh "$(SPEECH)" $(FIGURES)
 
 .PHONY: picture
-picture: setup ## record the picture of scout dictate in the README anew
+picture: setup ## record the pictures of scout dictate in the README anew (SPEECH=… for the one with a second pass)
 	@scripts/record-terminal.sh
+	@scripts/record-terminal.sh docs/images/second-pass.svg $(SPEECH)/$(PICTURED)
 
 .PHONY: bench-store
 bench-store: ## make STORE_TEXTS transcripts (default 100000) and print what search, lists, start and memory take

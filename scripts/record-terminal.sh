@@ -1,11 +1,16 @@
 #!/usr/bin/env bash
-# Records the picture of a terminal in the README: scout dictate, as it is, hears the clip in testdata through a sound server of its
-# own, and what it writes becomes an animated SVG. Usage: scripts/record-terminal.sh [FILE.svg]; default docs/images/dictate.svg.
-# It needs bin/ (make build), the default model (make setup), pulseaudio, paplay, script (util-linux), node and npm.
+# Records a picture of a terminal in the README: scout dictate, as it is, hears a clip through a sound server of its own, and what it
+# writes becomes an animated SVG. Usage: scripts/record-terminal.sh [FILE.svg [CLIP]]; default docs/images/dictate.svg and the clip in
+# testdata. With CLIP, the dictation goes into a pipe, which waits for the second pass, and the text of the first one is shown after it.
+# It needs bin/ (make build), the models (make setup), pulseaudio, paplay, script (util-linux), node and npm.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-out=${1:-docs/images/dictate.svg}
-readonly SVG_TERM=svg-term-cli@2.1.1 COLUMNS_SHOWN=64 ROWS_SHOWN=6
+out=${1:-docs/images/dictate.svg} clip=${2:-testdata/jfk.wav}
+typed='scout dictate' rows=6
+if [ -n "${2:-}" ]; then # tee is the program that gets the text
+  typed='scout dictate | tee note.txt' rows=12
+fi
+readonly SVG_TERM=svg-term-cli@2.1.1 COLUMNS_SHOWN=64 ROWS_SHOWN=$rows
 for program in pulseaudio pactl paplay script node npm; do
   command -v "$program" >/dev/null || { echo "record-terminal: $program is not installed" >&2; exit 1; }
 done
@@ -30,23 +35,34 @@ for _ in $(seq 100); do
   sleep 0.05
 done
 pactl load-module module-null-sink sink_name=mic rate=48000 channels=1 >/dev/null
-bin/scout dictate --device file:testdata/jfk.wav --duration 2s >/dev/null 2>&1 # the model is loaded now
+bin/scout dictate --device file:testdata/jfk.wav --duration 5s >/dev/null 2>&1 # the models are loaded now
 
 # The session: somebody types the command, speaks, and presses Ctrl-C.
 cat >"$scratch/session" <<END
 stty cols $COLUMNS_SHOWN rows $ROWS_SHOWN
 printf '\033[32m$\033[0m '
 sleep 0.6
-for letter in s c o u t ' ' d i c t a t e; do printf '%s' "\$letter"; sleep 0.05; done
-sleep 0.3
-echo
-(sleep 0.5; paplay --device=mic testdata/jfk.wav; sleep 0.4; kill -INT "\$(cat '$scratch/pid')") &
-sh -c 'echo \$\$ >"$scratch/pid"; exec bin/scout dictate'
+typing() { for ((i = 0; i < \${#1}; i++)); do printf '%s' "\${1:i:1}"; sleep 0.05; done; sleep 0.3; echo; }
+typing '$typed'
+(sleep 0.5; paplay --device=mic '$clip'; sleep 0.4; kill -INT "\$(cat '$scratch/pid')") &
+dictate() { sh -c 'echo \$\$ >"$scratch/pid"; exec bin/scout dictate'; }
+if [ '$typed' = 'scout dictate' ]; then dictate; else dictate | tee '$scratch/note.txt'; fi
 printf '\033[32m$\033[0m '
+if [ '$typed' != 'scout dictate' ]; then
+  sleep 1.5
+  typing 'scout dictate --last --first-pass'
+  bin/scout dictate --last --first-pass
+  printf '\033[32m$\033[0m '
+fi
 sleep 3
 END
 TERM=xterm-256color NO_COLOR='' script --quiet --flush --return --log-out "$scratch/out" --log-timing "$scratch/timing" --logging-format classic \
   --command "bash '$scratch/session'" </dev/null >/dev/null
+
+if [ "$typed" != 'scout dictate' ] && bin/scout dictate --last --first-pass 2>/dev/null | cmp -s - "$scratch/note.txt"; then
+  echo "record-terminal: both passes heard the same in $clip, or the second came too late: try again, or with another CLIP" >&2
+  exit 1
+fi
 
 # script's log as an asciicast (docs.asciinema.org/manual/asciicast/v2).
 node - "$scratch/out" "$scratch/timing" "$COLUMNS_SHOWN" "$ROWS_SHOWN" >"$scratch/cast" <<'END'
