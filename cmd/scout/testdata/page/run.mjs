@@ -16,6 +16,11 @@ try {
   await system.test(house);
   assert.deepEqual(house.problems, []);
   console.log(JSON.stringify({ sent: house.sent }));
+} catch (e) {
+  for (const page of house.browser.contexts().flatMap((context) => context.pages())) {
+    console.error(`${page.url()} shows:\n${await page.innerText("body", { timeout: 1000 }).catch(() => "nothing")}`);
+  }
+  throw e;
 } finally {
   await house.close();
 }
