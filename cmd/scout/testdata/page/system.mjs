@@ -65,8 +65,8 @@ async function charts(house, page) {
 async function keys(house, page) {
   await page.getByRole("link", { name: "Keys", exact: true }).focus();
   await page.keyboard.press("Enter");
-  await page.getByText("No keys yet").waitFor();
-  const name = page.getByLabel("Name");
+  await page.getByRole("heading", { name: "Make a key" }).waitFor();
+  const name = page.getByLabel("Name", { exact: true });
   await name.focus();
   await page.keyboard.press("Enter");
   await page.getByText("Give it a name.").waitFor();
@@ -96,7 +96,7 @@ async function keys(house, page) {
   assert.ok(await revoke.evaluate((e) => e === document.activeElement), "the focus is lost");
   await page.keyboard.press("Enter");
   await page.getByRole("dialog").getByRole("button", { name: "Revoke" }).press("Enter");
-  await page.getByText("No keys yet").waitFor();
+  await revoke.waitFor({ state: "detached" });
   assert.equal(await asked("/v1/models"), 401);
 }
 
