@@ -101,7 +101,7 @@ func (a *app) verifyThere(ctx context.Context, ids []string, asJSON bool) error 
 func (a *app) namedByJob(ctx context.Context, id string) error {
 	c, err := a.reach(ctx, startNone, true)
 	if err != nil {
-		return nil //nolint:nilerr // no daemon runs
+		return nil // no daemon runs
 	}
 	defer c.Close()
 	for _, state := range store.JobStates() {

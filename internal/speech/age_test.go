@@ -47,7 +47,7 @@ func TestWordsAreCommittedByTheirAge(t *testing.T) {
 			o.Committed = func(said speech.LiveCommitted) {
 				for _, w := range said.Words {
 					if sim.Now() < length {
-						came := (*w.End + block - 1) / block * block
+						came := (*w.End + block - 1).Truncate(block)
 						ages = append(ages, sim.Now()-came)
 					}
 				}

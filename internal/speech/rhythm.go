@@ -35,7 +35,7 @@ func (g *growth) step() time.Duration {
 	if g.shown == "" && r.First > 0 {
 		step = min(step, r.First)
 	}
-	if g.quiet() && !(r.Within > 0 && len(g.settling.pending) > 0) {
+	if g.quiet() && (r.Within <= 0 || len(g.settling.pending) == 0) {
 		step = max(step, r.Quiet)
 	}
 	if r.Share > 0 {
@@ -47,9 +47,9 @@ func (g *growth) step() time.Duration {
 			}
 		}
 		takes := time.Duration(float64(g.cost) * open.Seconds())
-		least := time.Duration(float64(takes)/r.Share) * g.decodes()
+		least := time.Duration(float64(takes)/r.Share) * time.Duration(g.decodes())
 		if r.Within > 0 { // no rarer than words may wait, as far as the engine can
-			least = min(least, max(r.Within-takes, takes)*g.decodes())
+			least = min(least, time.Duration(g.decodes())*max(r.Within-takes, takes))
 		}
 		step = max(step, least)
 	}
@@ -57,7 +57,7 @@ func (g *growth) step() time.Duration {
 }
 
 // decodes is how many decodes of the open piece the next peek takes, about.
-func (g *growth) decodes() time.Duration {
+func (g *growth) decodes() int {
 	if g.careful {
 		return 3 // all of it, its halves, and theirs
 	}

@@ -70,7 +70,8 @@ func newOpus(src *source) (decoder, error) {
 		format: stream{container: "ogg", codec: "opus", sampleRateHz: opusRateHz, channels: int(first[9]), float: true},
 	}
 	d.scratch = make([]float32, opusPacketFrames*d.format.channels)
-	return d, d.restart()
+	err := d.restart()
+	return d, err
 }
 
 // restart forgets what was heard before a gap.

@@ -78,7 +78,7 @@ func (h *heardItems) measure(clips []RealtimeClip, found RealtimeAlone) Realtime
 		references, files = append(references, c.Reference), append(files, c.Text)
 		for _, w := range c.Words {
 			if w.End != nil {
-				end := began + min((*w.End+frameEvery-1)/frameEvery*frameEvery, length)
+				end := began + min((*w.End+frameEvery-1).Truncate(frameEvery), length)
 				known = append(known, scout.Word{Text: w.Text, End: &end})
 			}
 		}
