@@ -38,16 +38,17 @@ func newSecondCommand(a *app) *cobra.Command {
 		Use:   "second DIR",
 		Short: "Measure the second pass over dictations on a simulated clock",
 		Long: `Dictates the clips in DIR on a simulated clock, as scout-bench live-decode does,
-and hears each a second time with the accurate model, in pieces as of the options.
-It prints the word errors of the first pass, of the second alone, and of the text
-that is published (docs/adr/0110, 0111), in short and long clips, and how much
-processor time the second pass takes. Clips must be in one language that both
-models know. Words are compared after OpenAI's normaliser, unless --normaliser
-says something else.
+and hears each a second time with the accurate model. The options say in which
+pieces. It prints the word errors of the first pass, of the second alone, and of
+the text that is published (docs/adr/0110, 0111), in short and long clips, and
+how much processor time the second pass takes. Clips must be in one language
+that both models know. Words are compared after OpenAI's normaliser, unless
+--normaliser says something else.
 
---stops stops each clip at so many moments, and prints how long after the stop the
-second pass is complete, if a decode takes the processor time that it took: as on
-a machine without other work. What the first pass takes after a stop comes to that.
+--stops stops each clip at so many moments, and prints how long after the stop
+the second pass is complete, if a decode takes the processor time that it took,
+as on a machine without other work. What the first pass takes after a stop comes
+to that.
 
 --vote asks both models about all differences, as docs/adr/0112 does for files.
 Then the texts with the vote are told too, with --rule SLOPE,OFFSET.`,
