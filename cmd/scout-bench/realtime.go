@@ -167,10 +167,14 @@ func asFiles(one *service.RealtimeAlone, clips []service.RealtimeClip, pass func
 func writeRealtime(a *app, found *service.Realtime) error {
 	w := tabwriter.NewWriter(a.Std.Out, 0, 0, 2, ' ', 0)
 	for _, one := range found.Alone {
+		cuts := "" // where an item is a clip, it is the same as the file
+		if len(one.Items) > 0 {
+			cuts = fmt.Sprintf(", items as files %.2f %%", 100*one.ItemWER)
+		}
 		_, _ = fmt.Fprintf(w, "delay %s, %s\tage of words p50 %.0f, p95 %.0f, at most %.0f ms, %d of %d, in time %d\tbefore the end of their item %d, p50 %.0f, p95 %.0f ms\t"+
-			"WER %.2f %%, as files %.2f %%, items as files %.2f %%, of %d words\ttext of an item p95 %.0f ms, n %d\n",
+			"WER %.2f %%, as files %.2f %%%s, of %d words\ttext of an item p95 %.0f ms, n %d\n",
 			one.Delay, one.Turns, one.Age.P50, one.Age.P95, one.Age.Max, one.Age.Count, one.Known, one.InTime, one.Early.Count, one.Early.P50, one.Early.P95,
-			100*one.WER, 100*one.FileWER, 100*one.ItemWER, one.Live.Reference, one.Completed.P95, one.Completed.Count)
+			100*one.WER, 100*one.FileWER, cuts, one.Live.Reference, one.Completed.P95, one.Completed.Count)
 	}
 	if t := found.Together; t != nil {
 		_, _ = fmt.Fprintf(w, "%d sessions at once\tbehind at most %.0f ms\t%d refused\ttext of an item p95 %.0f ms, n %d\n", t.Sessions, t.Behind.Max, t.Refused, t.Completed.P95, t.Completed.Count)
