@@ -14,7 +14,12 @@ export async function test(house) {
   await both(house, page, "health");
   await page.getByRole("link", { name: "Models" }).click();
   await page.getByText("times as fast as speech").first().waitFor();
+  await house.ask("/api/v1/models/moonshine-tiny-en/load", { method: "POST" });
+  const moonshine = page.getByRole("listitem").filter({ hasText: "Moonshine tiny (English)" });
+  await moonshine.getByText(/in memory, \d/).waitFor();
   await house.accessible(page, "models");
+  await moonshine.getByRole("button", { name: "Unload" }).click();
+  await moonshine.getByText("in memory,").waitFor({ state: "detached" });
   await page.getByRole("link", { name: "Settings", exact: true }).click();
   await page.getByLabel("Find a setting").fill("rate of recordings");
   const rate = page.getByLabel(/^rate$/i);
