@@ -198,7 +198,7 @@ func (m *meddling) judge(id recording.ID, all []event.Event) string {
 	}
 	var second []store.Version
 	for _, v := range versions {
-		if v.Kind == store.KindSecondPass {
+		if _, restored := m.wrote[v.Version]; v.Kind == store.KindSecondPass && !restored {
 			second = append(second, v)
 		}
 	}
