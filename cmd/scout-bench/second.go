@@ -47,8 +47,8 @@ that both models know. Words are compared after OpenAI's normaliser, unless
 
 --stops stops each clip at so many moments, and prints how long after the stop
 the second pass is complete, if a decode takes the processor time that it took,
-as on a machine without other work. What the first pass takes after a stop comes
-to that.
+as on a machine without other work. What the first pass takes after a stop has
+to be added.
 
 --vote asks both models about all differences, as docs/adr/0112 does for files.
 Then the texts with the vote are told too, with --rule SLOPE,OFFSET.`,

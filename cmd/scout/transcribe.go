@@ -57,8 +57,8 @@ func newTranscribeCommand(a *app) *cobra.Command {
 		Long: `Reads the speech in files of any length and writes it as text. "-" reads
 standard input.
 
-Scout itself reads WAV, FLAC, MP3 and Ogg Vorbis. If ffmpeg is installed, Scout
-also reads m4a, opus, webm, mp4 and everything else that ffmpeg knows.
+Scout itself reads WAV, FLAC, MP3, Ogg Vorbis and Ogg Opus. If ffmpeg is
+installed, Scout also reads m4a, webm, mp4 and everything else that it knows.
 
 The text goes to standard output as it is made. --output names a file, which is
 written when the text is complete, or a folder, which gets a file for each

@@ -57,7 +57,7 @@ func undecodable(err error) error {
 	if scout.CodeOf(err) != scout.CodeAudioUnsupported {
 		return err
 	}
-	return scout.Errorf(scout.CodeAudioUnsupported, "%w", err).WithHint("send audio that Scout decodes by itself (WAV, FLAC, MP3, Ogg Vorbis) or that ffmpeg does")
+	return scout.Errorf(scout.CodeAudioUnsupported, "%w", err).WithHint("send audio that Scout decodes by itself (WAV, FLAC, MP3, Ogg Vorbis, Ogg Opus) or that ffmpeg does")
 }
 
 // streamUpload sends an upload as it is decoded. The header of the WAV does not state a length.

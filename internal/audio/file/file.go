@@ -1,6 +1,6 @@
 // Package file turns any recording into the canonical stream: 16 kHz mono float32.
 //
-// The content of a file decides what it is, never its name. WAV, FLAC, MP3 and Ogg Vorbis are decoded in this process,
+// The content of a file decides what it is, never its name. WAV, FLAC, MP3, Ogg Vorbis and Ogg Opus are decoded in this process,
 // everything else by ffmpeg if it is installed. Everything is streamed: an hour takes no more memory than a minute.
 // Source: docs/adr/0005-file-decoding.md.
 package file

@@ -1,5 +1,6 @@
 // Requests to the daemon, typed against its OpenAPI document: npm run types makes schema.d.ts of docs/formats/openapi.json.
 import createClient from "openapi-fetch";
+import { sentences } from "../lib/sentences";
 import type { components, paths } from "./schema";
 
 export type Schema = components["schemas"];
@@ -70,7 +71,7 @@ export async function transcript(id: string, version?: number): Promise<Schema["
 }
 
 /** says is what a person is told of an error: what happened, and what helps. */
-export const says = (e: unknown): string => (e instanceof Problem ? [e.message, e.hint].filter(Boolean).join(". ") : String(e));
+export const says = (e: unknown): string => (e instanceof Problem ? sentences(e.message, e.hint) : String(e));
 
 /** unread is why something could not be read; empty where the daemon is away, which the page says by itself. */
 export const unread = (e: unknown): string => (e instanceof Problem && e.code === "offline" ? "" : says(e));
