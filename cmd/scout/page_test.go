@@ -27,6 +27,12 @@ func TestThePageInABrowser(t *testing.T) { //nolint:paralleltest // a browser ta
 	if err != nil {
 		t.Fatal(err)
 	}
+	why := ""
+	t.Cleanup(func() { // the last word: what the programs say before it is long
+		if why != "" {
+			t.Error(why)
+		}
+	})
 	b := newBooth(t)
 	h := inHouse(b)
 	h.place(h.data+".toml", "")
@@ -54,6 +60,7 @@ func TestThePageInABrowser(t *testing.T) { //nolint:paralleltest // a browser ta
 		}
 	}
 	if err := json.Unmarshal([]byte(got.out), &told); err != nil || got.code != 0 {
+		why = got.err[max(0, len(got.err)-3000):]
 		t.Fatalf("exit %d, %v: %s%s", got.code, err, got.out, got.err)
 	}
 	folder, err := recording.OpenBrowser(filepath.Join(h.data, "browser"))

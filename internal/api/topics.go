@@ -27,7 +27,7 @@ const (
 )
 
 // mostSingleTopics bounds what one stream follows: each costs what a stream of its own does.
-const mostSingleTopics = 16
+const mostSingleTopics = 200
 
 // levelAgain is after which time a device is tried again that gives no level any more.
 const levelAgain = 2 * time.Second

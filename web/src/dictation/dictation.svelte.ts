@@ -36,6 +36,8 @@ export type Phase = "opening" | "listening" | "away" | "stopping" | "finishing" 
 
 const w = words.now.notes;
 
+const whole = (e: LiveEvent) => e.type === "final" || e.type === "revised" || e.state === "done" || e.state === "failed";
+
 export class Dictation {
   phase = $state<Phase>("opening");
   id = $state("");
@@ -92,10 +94,13 @@ export class Dictation {
     this.say(w.parted);
   }
 
-  /** take takes an event. One that was taken before is left out. */
+  /**
+   * take takes an event. One that was taken before is left out, and so is one that follows others which are still to come: all of them come once more,
+   * in their order, because another tab had the stream before this one. What tells the whole is taken at any time.
+   */
   take(e: LiveEvent): void {
     if (e.seq !== undefined) {
-      if (e.seq <= this.seq) return;
+      if (e.seq <= this.seq || (e.seq > this.seq + 1 && !whole(e))) return;
       this.seq = e.seq;
     }
     switch (e.type) {

@@ -56,3 +56,11 @@ it("keeps what was cancelled cancelled", () => {
   d.take({ seq: 3, type: "state", state: "done" });
   expect([d.phase, d.ended]).toEqual(["cancelled", true]);
 });
+
+it("waits for what comes before, where another tab had the events first", () => {
+  const d = after({ seq: 3, type: "committed", text: " two" }, listening, { seq: 2, type: "committed", text: "One" }, { seq: 3, type: "committed", text: " two" });
+  expect(d.pieces.map((p) => p.text)).toEqual(["One", " two"]);
+  expect(d.phase).toBe("listening");
+  d.take({ seq: 9, type: "final", text: "One two", version: 1 });
+  expect([d.phase, d.text]).toEqual(["done", "One two"]);
+});

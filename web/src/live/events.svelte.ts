@@ -70,7 +70,7 @@ class Events {
   follow(topic: string, hear: Hear): () => void {
     const all = this.#follows.get(topic) ?? new Set<Hear>();
     this.#follows.set(topic, all.add(hear));
-    this.#wants();
+    this.#wants(/^(live|job):/.test(topic) ? topic : undefined);
     return () => {
       all.delete(hear);
       if (all.size === 0) this.#follows.delete(topic);
@@ -78,8 +78,8 @@ class Events {
     };
   }
 
-  #wants(): void {
-    this.#send({ is: "topics", topics: [...this.#follows.keys()] });
+  #wants(began?: string): void {
+    this.#send({ is: "topics", topics: [...this.#follows.keys()], began });
   }
 
   #take(message: ToTab): void {

@@ -43,6 +43,26 @@ it("goes on behind the last event when the topics change", async () => {
   expect(asked[1]).toMatch(/job:a&after=7$/);
 });
 
+it("begins again for a tab that follows what another one follows already", async () => {
+  const asked = daemon(stream(": ok\n\n"), stream('event: live\ndata: {"type":"live","topic":"live:a","data":{"seq":1}}\n\n'));
+  const hub = new Hub("http://scout");
+  const [one, two] = [tab(hub), tab(hub)];
+  one.send({ is: "topics", topics: ["live:a"], began: "live:a" });
+  await vi.waitFor(() => expect(one.got).toContainEqual({ is: "link", link: "online" }));
+  two.send({ is: "topics", topics: ["level:"] });
+  two.send({ is: "topics", topics: ["level:", "live:a"], began: "live:a" });
+  await vi.waitFor(() => expect(two.events()).toMatchObject([{ topic: "live:a", data: { seq: 1 } }]));
+  expect(asked).toHaveLength(2);
+});
+
+it("follows as many things as a stream takes, and leaves out jobs first", async () => {
+  const asked = daemon();
+  const one = tab(new Hub("http://scout"));
+  one.send({ is: "topics", topics: [...Array.from({ length: 300 }, (_, i) => `job:${i}`), "live:a"] });
+  await vi.waitFor(() => expect(asked[0]).toMatch(/,live:a,job:/));
+  expect(asked[0]?.match(/job:/g)).toHaveLength(199);
+});
+
 it("tells which topic is not there, and follows the others", async () => {
   const asked = daemon(new Response(null, { status: 404 }), stream(": ok\n\n"));
   const one = tab(new Hub("http://scout"));
@@ -71,6 +91,6 @@ it("takes a tab without a lock that says nothing for gone, and has it back when 
   await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,job:b$/));
   expect(asked.at(-1)).not.toMatch(/level:a/);
   gone.send({ is: "topics", topics: ["level:a"] });
-  await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,job:b,level:a$/));
+  await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,level:a,job:b$/));
   clock.mockRestore();
 });

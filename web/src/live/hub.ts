@@ -14,7 +14,8 @@ export interface Event {
 /** Link is how the stream is: refused where the daemon does not know this browser. */
 export type Link = "connecting" | "online" | "offline" | "refused";
 
-export type FromTab = { is: "hello"; lock?: string } | { is: "topics"; topics: string[] } | { is: "again" } | { is: "anew" } | { is: "bye" };
+/** FromTab is what a tab says. began is the topic that it follows from now on: all that is known of it comes once more, to every tab. */
+export type FromTab = { is: "hello"; lock?: string } | { is: "topics"; topics: string[]; began?: string } | { is: "again" } | { is: "anew" } | { is: "bye" };
 export type ToTab = { is: "link"; link: Link } | { is: "event"; event: Event } | { is: "reset" };
 
 interface Port {
@@ -26,6 +27,7 @@ const everybody = ["recorder", "recording", "transcript", "transcription", "job"
 const silentFor = 45_000; // ms; the daemon says something every 30 s
 /** tellEvery is how often a tab without a lock says what it wants, in ms; one that is silent for six times as long is gone. Browsers let hidden tabs wait for a minute. */
 export const tellEvery = 30_000;
+const mostThings = 200; // that one stream follows; docs/API.md
 const waits = [250, 500, 1000, 2000, 4000]; // ms, between attempts
 
 export class Hub {
@@ -58,6 +60,8 @@ export class Hub {
           if (!this.#tabs.has(port)) port.postMessage({ is: "link", link: this.#link }); // it was taken for gone
           for (const topic of message.topics) if (!this.#tabs.get(port)?.includes(topic)) this.#refused.delete(topic);
           this.#tabs.set(port, message.topics);
+          // A stream tells the past of a thing at its beginning only: one that followed it for another tab is of no use to this one.
+          if (message.began && this.#following.split(",").includes(message.began)) this.#following = "";
           this.#open(0);
           break;
         case "again":
@@ -100,7 +104,9 @@ export class Hub {
   #topics(): string {
     const wanted = new Set([...this.#tabs.values()].flat());
     for (const topic of this.#refused) wanted.delete(topic);
-    return [...everybody, ...[...wanted].sort()].join(",");
+    // Past the bound are jobs, whose ends everybody hears of.
+    const all = [...wanted].sort((a, b) => Number(a.startsWith("job:")) - Number(b.startsWith("job:")) || (a < b ? -1 : 1));
+    return [...everybody, ...all.slice(0, mostThings)].join(",");
   }
 
   #following = "";

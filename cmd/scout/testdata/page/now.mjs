@@ -141,6 +141,11 @@ async function machine(house) {
   await other.getByRole("link", { name: /Recording/ }).first().waitFor();
   await heard(page, 4); // of half a second a model makes words that were not said
   await page.waitForFunction(() => document.querySelector(".words")?.innerText.trim().length > 10);
+  const late = await house.page(); // a tab that comes later shows what was said before
+  const beginning = async (at) => (await at.locator(".words").first().innerText().catch(() => "")).toLowerCase().replace(/[^a-z]/g, "").slice(0, 10);
+  for (const until = Date.now() + patience; (await beginning(late)) === "" || (await beginning(late)) !== (await beginning(page)); await page.waitForTimeout(100))
+    assert.ok(Date.now() < until, `the tab that came later shows ${await beginning(late)}`);
+  await late.close();
   await page.keyboard.up("Space");
   await final(page);
   await tap(page);
