@@ -136,6 +136,7 @@ async function machine(house) {
   const page = await house.page();
   const other = await house.page("/library");
   await page.getByLabel("Microphone", { exact: true }).selectOption("machine:");
+  await says(page, "Press Space and speak");
   await page.keyboard.down("Space");
   await says(page, "Listening until you let go");
   await other.getByRole("link", { name: /Recording/ }).first().waitFor();
@@ -228,7 +229,11 @@ async function insecure(house) {
   await heard(page, 3);
   await tap(page);
   await final(page);
-  const text = await page.locator(".words").first().innerText();
+  const text = await page.evaluate(() => { // without the lines between the words
+    const words = document.querySelector(".words").cloneNode(true);
+    words.querySelectorAll(".note").forEach((note) => note.remove());
+    return words.textContent;
+  });
   await page.getByRole("button", { name: "Copy" }).click();
   await page.getByRole("button", { name: "Copied" }).waitFor();
   await page.getByRole("searchbox").focus();

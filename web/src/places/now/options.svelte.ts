@@ -46,7 +46,8 @@ class Options {
 
   async #machine(): Promise<void> {
     try {
-      this.machine = (await ask(client.GET("/api/v1/devices"))).data.filter((one) => !one.monitor);
+      // What plays on the computer is no microphone, unless it was made the usual one.
+      this.machine = (await ask(client.GET("/api/v1/devices"))).data.filter((one) => !one.monitor || one.default);
       this.missing = this.machine.length === 0 ? words.now.connect : undefined;
     } catch (e) {
       if (!(e instanceof Problem)) throw e;
