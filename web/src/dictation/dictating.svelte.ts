@@ -244,8 +244,7 @@ class Dictating {
       const { text, version } = await transcript(d.id);
       d.take({ type: "final", text, version });
     } catch {
-      d.complete = false; // it comes later, with an event
-      d.phase = "done";
+      d.phase = "done"; // its text comes later, with an event
     }
   }
 

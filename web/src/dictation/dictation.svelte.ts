@@ -49,9 +49,9 @@ export class Dictation {
   error = $state<{ message: string; hint?: string } | undefined>();
   /** text is the whole text, once it is complete; first is what it was before a better version replaced it. */
   text = $state("");
+  /** version is that of the kept text: 0 where it is only a beginning, and the whole text comes later. */
   version = $state(0);
   first = $state("");
-  complete = $state(true);
   /** degradation is by how much Scout reduces its work. */
   degradation = $state(0);
   /** seconds is the length of the recording, once it has ended. */
@@ -147,7 +147,7 @@ export class Dictation {
         if (this.phase !== "cancelled") this.phase = "stopping";
         break;
       case "finishing":
-        if (this.phase !== "cancelled" && !(this.phase === "done" && this.complete)) this.phase = "finishing"; // a whole text stays done
+        if (this.phase !== "cancelled" && !(this.phase === "done" && this.version > 0)) this.phase = "finishing"; // a text that is kept stays done
         break;
       case "done":
         this.ended = true;
@@ -163,9 +163,8 @@ export class Dictation {
   // final takes a text. It is the person's from then on, also where a better one may follow.
   #final(e: LiveEvent): void {
     const text = e.text ?? "";
-    if (e.type === "revised" && this.complete && text !== this.text) this.first = this.text;
+    if (e.type === "revised" && this.version > 0 && text !== this.text) this.first = this.text;
     this.text = text;
-    this.complete = e.complete ?? true;
     this.version = e.version ?? this.version;
     this.better = e.second_pass?.outcome === "pending";
     if (this.phase !== "cancelled" && this.phase !== "failed") this.phase = "done";
@@ -179,9 +178,8 @@ export class Dictation {
     if (version <= this.version || !this.id) return;
     const { text } = await transcript(this.id, version);
     if (version <= this.version) return;
-    this.first = better && this.complete && text !== this.text ? this.text : "";
+    this.first = better && this.version > 0 && text !== this.text ? this.text : "";
     this.text = text;
     this.version = version;
-    this.complete = true;
   }
 }

@@ -38,7 +38,7 @@ it("is over with its final text, and keeps the first beside a better one", () =>
 });
 
 it("stays done with a whole text when the file is complete after it", () => {
-  const d = after(listening, { seq: 2, type: "final", text: "One", version: 1, complete: true, second_pass: { outcome: "pending" } }, { seq: 3, type: "state", state: "finishing" });
+  const d = after(listening, { seq: 2, type: "final", text: "One", version: 1, complete: false, second_pass: { outcome: "pending" } }, { seq: 3, type: "state", state: "finishing" });
   expect(d.phase).toBe("done");
   const e = after(listening, { seq: 2, type: "final", text: "One", complete: false }, { seq: 3, type: "state", state: "finishing" });
   expect(e.phase).toBe("finishing");
@@ -46,7 +46,7 @@ it("stays done with a whole text when the file is complete after it", () => {
 
 it("replaces a text that was not complete without calling it better", () => {
   const d = after(listening, { seq: 2, type: "final", text: "One", complete: false }, { seq: 3, type: "revised", text: "One two", version: 1, complete: true });
-  expect([d.first, d.text, d.complete]).toEqual(["", "One two", true]);
+  expect([d.first, d.text, d.version]).toEqual(["", "One two", 1]);
 });
 
 it("keeps what was cancelled cancelled", () => {
