@@ -24,6 +24,7 @@ type benchLiveDecodeOptions struct {
 	cli.RecognizerOptions
 	json   bool
 	clock  string
+	slower float64
 	takes  int
 	joined time.Duration
 	commit speech.CommitRule
@@ -72,6 +73,7 @@ processes.`,
 	flags.DurationVar(&o.commit.Overdue, "overdue", o.commit.Overdue, "how much audio after a word one hypothesis must have heard to commit it alone, 0 for never")
 	flags.DurationVar(&o.commit.Latest, "latest", o.commit.Latest, "how long after its end a word is committed whatever its hypothesis is worth, 0 for never")
 	flags.DurationVar(&o.age, "age", 0, "how old words are at most when they are committed, as in realtime sessions; it decides in place of the other rules. 0 for no such age")
+	flags.Float64Var(&o.slower, "slower", 1, "measure a machine so many times slower than this one")
 	flags.DurationVar(&o.rhythm.Step, "step", o.rhythm.Step, "least new audio between two decodes")
 	flags.DurationVar(&o.sounds, "sounds", 0, "length of dictations of sounds without words; with them, a minute of quiet speech in a room at -60 dBFS")
 	flags.DurationVar(&o.pause, "pause", speech.DefaultPauses().Least, "pause that closes a piece, negative for none")
@@ -82,8 +84,8 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 	if o.clock != "elapsed" && o.clock != "cpu" {
 		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--clock %q: want elapsed or cpu", o.clock))
 	}
-	if o.commit.Agree < 2 || o.rhythm.Step <= 0 {
-		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--agree must be at least 2 and --step above 0"))
+	if o.commit.Agree < 2 || o.rhythm.Step <= 0 || o.slower <= 0 {
+		return cli.Usage(scout.Errorf(scout.CodeInvalidArgument, "--agree must be at least 2, and --step and --slower above 0"))
 	}
 	entries, r, err := openBench(ctx, a, o.RecognizerOptions, dir, nil)
 	if err != nil {
@@ -105,7 +107,7 @@ func benchLiveDecode(ctx context.Context, a *app, o benchLiveDecodeOptions, dir 
 	b := &liveDecode{
 		app: a, options: o, single: speech.New(a.Scope, a.Failures, r.Engine), show: show,
 		live: &rig.Live{
-			Scope: a.Scope, Failures: a.Failures, Engine: r.Engine, CPU: o.clock == "cpu",
+			Scope: a.Scope, Failures: a.Failures, Engine: r.Engine, CPU: o.clock == "cpu", Slower: o.slower,
 			Commit: o.commit, Rhythm: o.rhythm, Pause: speech.Pauses{Least: o.pause}, Age: o.age,
 			Language: language, Trait: r.Trait(),
 		},

@@ -65,3 +65,36 @@ func TestWordsAreCommittedByTheirAge(t *testing.T) {
 		})
 	}
 }
+
+// TestWordsAreCommittedOnASlowMachine dictates to a machine that is several times slower than the speech allows to decode at leisure: no word
+// waits longer than 4 s.
+func TestWordsAreCommittedOnASlowMachine(t *testing.T) {
+	t.Parallel()
+	for _, cost := range []time.Duration{20 * time.Millisecond, 40 * time.Millisecond, 60 * time.Millisecond} { // of a second of audio
+		t.Run(cost.String(), func(t *testing.T) {
+			t.Parallel()
+			hears, spent := &listener{timed: true}, time.Duration(0)
+			slow := recognizerFunc(func(ctx context.Context, r engine.Request) (*scout.Hypothesis, error) {
+				spent += time.Duration(int64(len(r.Samples)) * int64(cost) / rate)
+				return hears.Transcribe(ctx, r)
+			})
+			sim := &speech.Simulation{Samples: tapeOf(60 * rate), StopAt: time.Minute, Block: 20 * time.Millisecond, Cost: func() time.Duration {
+				took := spent
+				spent = 0
+				return took
+			}}
+			var longest time.Duration
+			l := newLive(t, slow, speech.LiveOptions{Recorded: onDisk(len(sim.Samples)), Committed: func(said speech.LiveCommitted) {
+				for _, w := range said.Words {
+					longest = max(longest, sim.Now()-*w.End)
+				}
+			}})
+			if _, _, err := l.Simulate(t.Context(), sim); err != nil {
+				t.Fatal(err)
+			}
+			if longest > 4*time.Second {
+				t.Errorf("a word waited for %v", longest)
+			}
+		})
+	}
+}

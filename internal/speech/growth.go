@@ -211,7 +211,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		kind, p = taskAsk, end
 	} else {
 		switch {
-		case !g.options.Trait.windows() && g.mustReady():
+		case !g.options.Trait.windows() && !g.urgent(fresh) && g.mustReady():
 			kind = taskReady
 		case fresh < eased(g.step(), ease):
 			return nil, time.Time{}

@@ -18,10 +18,14 @@ type Rhythm struct {
 	Quiet time.Duration
 	// Share is how much of the time of a slot decoding may take, at most: a slower machine decodes less often.
 	Share float64
-	// Within is how much time may pass from the audio that a decode hears last to the text of the next one, 0 for any. It comes before
-	// Share.
+	// Within is how much time may pass from the audio that a decode hears last to the text of the next one. It comes before Share. 0 is any
+	// time for a model that hears windows, and mostWithin for another one.
 	Within time.Duration
 }
+
+// mostWithin is Within in dictations: a decode that is doubted commits nothing, and the next one must come before words have waited for 4 s.
+// Measured on machines 1, 3 and 6 times slower: docs/adr/0061-commit-rule.md.
+const mostWithin = 1700 * time.Millisecond
 
 // DefaultRhythm returns the rhythm that was measured best.
 func DefaultRhythm() Rhythm {
@@ -46,14 +50,28 @@ func (g *growth) step() time.Duration {
 				open = w.Least + (w.Most-w.Least)/2 // the next one begins later
 			}
 		}
-		takes := time.Duration(float64(g.cost) * open.Seconds())
-		least := time.Duration(float64(takes)/r.Share) * time.Duration(g.decodes())
-		if r.Within > 0 { // no rarer than words may wait, as far as the engine can
-			least = min(least, time.Duration(g.decodes())*max(r.Within-takes, takes))
+		takes := time.Duration(float64(g.cost)*open.Seconds()) * time.Duration(g.decodes())
+		least := time.Duration(float64(takes) / r.Share)
+		if within := g.within(); within > 0 { // no rarer than words may wait, as far as the engine can
+			least = min(least, max(within-takes, takes))
 		}
 		step = max(step, least)
 	}
 	return step
+}
+
+// urgent reports whether words may wait no longer for a decode of the open piece, which has so much new audio.
+func (g *growth) urgent(fresh time.Duration) bool {
+	within := g.within()
+	return within > 0 && fresh >= within
+}
+
+// within is that of the rhythm, with what it is where nothing was chosen.
+func (g *growth) within() time.Duration {
+	if w := g.options.Rhythm.Within; w > 0 || g.options.Trait.windows() {
+		return w
+	}
+	return mostWithin
 }
 
 // decodes is how many decodes of the open piece the next peek takes, about.

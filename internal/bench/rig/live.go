@@ -25,6 +25,8 @@ type Live struct {
 	Engine   *engine.Engine
 	// CPU counts the processor time of the engine in place of elapsed time, for a machine that does other work too.
 	CPU bool
+	// Slower is how many times slower the measured machine is than this one; 0 or 1 for this one.
+	Slower float64
 	// Options of speech.Live that are measured.
 	Commit speech.CommitRule
 	Rhythm speech.Rhythm
@@ -73,7 +75,10 @@ func (m *meter) lap() time.Duration {
 	m.elapsed, m.cpu = now, cpu
 	m.total += worked
 	if m.live.CPU {
-		return worked
+		took = worked
+	}
+	if m.live.Slower > 0 {
+		took = time.Duration(float64(took) * m.live.Slower)
 	}
 	return took
 }
