@@ -26,6 +26,11 @@ func newFourier(n int) *fourier {
 
 // transform replaces x, of the transform's length, by its transform. Source: Cooley and Tukey 1965, radix 2,
 // decimation in time.
+//
+// The race detector does not watch the steps of this and of what else is computed in memory that nobody shares; what is written to mixers
+// and resamplers, and read from them, is watched.
+//
+//go:norace
 func (f *fourier) transform(x []complex128) {
 	n := len(f.reversed)
 	x = x[:n]
@@ -47,6 +52,8 @@ func (f *fourier) transform(x []complex128) {
 
 // pair transforms two real signals at once: a and b have the transform's length, and x and y get n/2+1 bins each.
 // scratch has the transform's length.
+//
+//go:norace
 func (f *fourier) pair(x, y []complex64, a, b []float32, scratch []complex128) {
 	n := len(f.reversed)
 	for i := range n {

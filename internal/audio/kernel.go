@@ -75,6 +75,8 @@ func newKernel(inHz, outHz int) *kernel {
 
 // design fills row with the coefficients for an output at phase (0 to 1) after input taps/2-1 of the row. Each row is
 // scaled to a sum of 1, so that a constant stays constant at every phase.
+//
+//go:norace
 func (k *kernel) design(row []float64, phase, cutoff, beta float64) {
 	half := float64(k.taps / 2)
 	norm := besselI0(beta)

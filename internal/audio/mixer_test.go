@@ -68,6 +68,7 @@ func mix(planes ...[]float32) ([]float32, audio.MixReport) {
 	return out, m.Report()
 }
 
+//go:norace
 func scaled(gain float32, x []float32) []float32 {
 	out := make([]float32, len(x))
 	for i, v := range x {
@@ -76,6 +77,7 @@ func scaled(gain float32, x []float32) []float32 {
 	return out
 }
 
+//go:norace
 func sum(all ...[]float32) []float32 {
 	out := make([]float32, len(all[0]))
 	for _, x := range all {
@@ -113,6 +115,7 @@ func mainsHum(n int, amplitude float64) []float32 {
 	})
 }
 
+//go:norace
 func noise(n int, amplitude float64) []float32 {
 	random := rand.New(rand.NewPCG(1, 2))
 	return made(n, func(float64) float64 { return amplitude * random.NormFloat64() })
@@ -132,7 +135,9 @@ func chords(n int, amplitude float64) []float32 {
 }
 
 // likeness returns the correlation of two recordings at the best lag within 20 ms, without its sign, and the level of a
-// relative to b in dB.
+// relative to b in dB. The race detector would watch each of 24 million products; so it is with the other loops over samples here.
+//
+//go:norace
 func likeness(a, b []float32) (correlation, level float64) {
 	const reach = 320
 	n := min(len(a), len(b))
@@ -297,6 +302,8 @@ func TestEveryVoiceStaysInTheMix(t *testing.T) {
 }
 
 // gainOf returns how much of voice is in x, by projection.
+//
+//go:norace
 func gainOf(voice, x []float32) float64 {
 	var dot, power float64
 	for i, v := range voice {

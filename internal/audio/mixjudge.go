@@ -270,6 +270,8 @@ func (j *mixJudge) compare(i int64) {
 }
 
 // correlate sums powers and cross powers of the frames in the range from, to.
+//
+//go:norace
 func (j *mixJudge) correlate(lead int, from, to int64) {
 	p := &j.pairs
 	clear(p.own)
@@ -293,6 +295,8 @@ func (j *mixJudge) correlate(lead int, from, to int64) {
 
 // redundancy sets the redundancies and the correlations. Each bin counts by its amplitude, so that a single tone does
 // not decide.
+//
+//go:norace
 func (j *mixJudge) redundancy(s *mixStats) {
 	p := &j.pairs
 	lead := &p.own[s.lead]
@@ -323,6 +327,8 @@ func (j *mixJudge) redundancy(s *mixStats) {
 }
 
 // cancellation sets the losses.
+//
+//go:norace
 func (j *mixJudge) cancellation(s *mixStats, from, to int64) {
 	p := &j.pairs
 	p.plain, p.turned, p.parts = [mixBands]float32{}, [mixBands]float32{}, [mixBands]float32{}

@@ -58,6 +58,7 @@ func newResampler(t testing.TB, in, out int) *audio.Resampler {
 	return r
 }
 
+//go:norace
 func tone(hz float64, rate, n int) []float32 {
 	samples := make([]float32, n)
 	for i := range samples {
@@ -68,6 +69,8 @@ func tone(hz float64, rate, n int) []float32 {
 
 // measure fits a sine of hz by least squares and returns its gain and delay in seconds relative to
 // tone, and the power of everything else, both relative to the tone's.
+//
+//go:norace
 func measure(samples []float32, hz float64, rate, first int) (gain, delay, restDB float64) {
 	var ss, sc, cc, ys, yc float64
 	for i, v := range samples {
