@@ -125,6 +125,8 @@ func flacFile(t testing.TB, rate int, samples []float32) []byte {
 }
 
 // hum is a tone with a slow change of level, so that every place is its own.
+//
+//go:norace
 func hum(rate, frames, channels int) []float32 {
 	samples := make([]float32, frames*channels)
 	for i := range frames {
@@ -206,7 +208,10 @@ func readFile(t testing.TB, path string, opts file.Options) ([]float32, file.Inf
 }
 
 // correlation returns the greatest normalised correlation of two recordings within 50 ms, and the lag
-// of b in samples.
+// of b in samples. The race detector would watch each of millions of products; so it is with the other loops over samples of these tests,
+// which nobody shares.
+//
+//go:norace
 func correlation(a, b []float32) (best float64, lag int) {
 	const reach = 800
 	for shift := -reach; shift <= reach; shift += 2 {

@@ -32,6 +32,14 @@ const (
 	pipedNUT   = "-f nut piped"
 )
 
+// toPipes returns all of them.
+func toPipes() []string {
+	return []string{
+		pipedAIFF, pipedAIFC, pipedAIF24, pipedW64, pipedW64f, pipedWAV, pipedRF64, pipedAU, pipedCAF, pipedSoX, pipedVOC, pipedTTA, pipedWV,
+		pipedMKV, pipedAVI, pipedFLV, pipedASF, pipedFLAC, pipedMP3, pipedNUT,
+	}
+}
+
 // Files that a program wrote to a pipe have placeholders for their lengths. They are read to their end, alone and behind each
 // other, from a file and from a stream, without a word.
 func TestFilesThatWereWrittenToAPipe(t *testing.T) {

@@ -15,6 +15,8 @@ import (
 const dsd64Hz = 2822400
 
 // dsd returns the signal as bits, the first in the highest bit of a byte: a modulator of the second order.
+//
+//go:norace
 func dsd(s signal) []byte {
 	out := make([]byte, int(s.seconds*dsd64Hz/8))
 	var first, second, last float64

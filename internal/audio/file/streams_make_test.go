@@ -7,6 +7,8 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"io"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -35,6 +37,8 @@ var (
 const burstSeconds = 0.1
 
 // samples returns the signal at a rate, the same in all channels.
+//
+//go:norace
 func (s signal) samples(rate, channels int) []float32 {
 	out := make([]float32, int(s.seconds*float64(rate))*channels)
 	for _, at := range s.bursts {
@@ -49,6 +53,8 @@ func (s signal) samples(rate, channels int) []float32 {
 }
 
 // burstsOf finds where bursts begin, in seconds.
+//
+//go:norace
 func burstsOf(samples []float32) []float64 {
 	const window = 80 // 5 ms
 	var found []float64
@@ -200,20 +206,26 @@ func (m *maker) of(t *testing.T, s signal, args string) []byte {
 }
 
 // ahead lets one process make the signal in all these encodings as soon as one of them is wanted, since each start of ffmpeg takes a
-// tenth of a second. They have the same arguments in front of the input. The list is the maker's from then on.
+// tenth of a second: one process for those with the same arguments in front of the input. The list is the maker's from then on.
 func (m *maker) ahead(s signal, list ...string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	slices.Sort(list)
-	list = slices.DeleteFunc(slices.Compact(list), func(args string) bool { return m.many[fmt.Sprint(s, args)] != nil })
-	if len(list) == 0 {
-		return
+	alike := map[string][]string{} // by what stands in front of the input
+	for _, args := range slices.Compact(list) {
+		if m.many[fmt.Sprint(s, args)] == nil {
+			alike[before(args)] = append(alike[before(args)], args)
+		}
 	}
-	dir := filepath.Join(m.dir, fmt.Sprintf("together-%d", m.runs))
-	m.runs++
-	make := sync.OnceValue(func() map[string][]byte { return makeAll(dir, s, list) })
-	for _, args := range list {
-		m.many[fmt.Sprint(s, args)] = make
+	for _, list := range alike {
+		dir := filepath.Join(m.dir, fmt.Sprintf("together-%d", m.runs))
+		m.runs++
+		make := sync.OnceValue(func() map[string][]byte {
+			return makeAll(dir, wavFile(audio.Int16, 48000, 1, s.samples(48000, 1)), list)
+		})
+		for _, args := range list {
+			m.many[fmt.Sprint(s, args)] = make
+		}
 	}
 }
 
@@ -225,9 +237,11 @@ func (m *maker) together(s signal, args string) []byte {
 		return m.many[fmt.Sprint(s, args)]
 	}
 	make := promised()
-	if make == nil && slices.Contains(common(), args) {
-		m.ahead(s, common()...)
-		make = promised()
+	for _, list := range [][]string{common(), toPipes()} {
+		if make == nil && slices.Contains(list, args) {
+			m.ahead(s, list...)
+			make = promised()
+		}
 	}
 	if make == nil {
 		return nil
@@ -235,38 +249,86 @@ func (m *maker) together(s signal, args string) []byte {
 	return make()[args]
 }
 
-// makeAll makes files of the signal in a new folder; nil on any error: one by one they tell why.
-func makeAll(dir string, s signal, list []string) map[string][]byte {
+// encodings returns a sound, a WAV file, in each of these encodings, by their arguments, without those that this ffmpeg cannot make.
+func encodings(t *testing.T, sound []byte, list ...string) map[string][]byte {
+	t.Helper()
+	needFFmpeg(t)
+	if made := makeAll(filepath.Join(t.TempDir(), "all"), sound, list); made != nil {
+		return made
+	}
+	made := map[string][]byte{}
+	for i, args := range list {
+		maps.Copy(made, makeAll(filepath.Join(t.TempDir(), fmt.Sprint(i)), sound, []string{args}))
+	}
+	return made
+}
+
+// makeAll makes files of a sound in a new folder; nil on any error: one by one they tell why.
+func makeAll(dir string, sound []byte, list []string) map[string][]byte {
 	in := filepath.Join(dir, "in.wav")
-	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(in, wavFile(audio.Int16, 48000, 1, s.samples(48000, 1)), 0o600)); err != nil {
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.WriteFile(in, sound, 0o600)); err != nil {
 		return nil
 	}
-	all := append([]string{"-nostdin", "-loglevel", "error"}, strings.Fields(before(list[0]))...)
-	all = append(all, "-i", in)
-	names := map[string]string{}
+	cmd := exec.Command("ffmpeg", append(append([]string{"-nostdin", "-loglevel", "error"}, strings.Fields(before(list[0]))...), "-i", in)...)
+	ends := func() (err error) {
+		for _, write := range cmd.ExtraFiles {
+			err = errors.Join(err, write.Close())
+		}
+		cmd.ExtraFiles = nil
+		return err
+	}
+	outputs := map[string]func() ([]byte, error){} // by arguments
 	for i, args := range list {
 		fields := strings.Fields(after(args))
 		last := len(fields) - 1
 		if fields[0] == "-filter_complex" { // its output has no name, so it would be in the first file
 			output := fmt.Sprintf("[made%d]", i)
 			fields[1] += output
-			all = append(all, "-map", output)
+			cmd.Args = append(cmd.Args, "-map", output)
 		}
-		names[args] = filepath.Join(dir, fmt.Sprintf("%d.%s", i, fields[last]))
-		all = append(append(all, fields[:last]...), names[args])
+		name := filepath.Join(dir, fmt.Sprintf("%d.%s", i, fields[last]))
+		outputs[args] = func() ([]byte, error) { return os.ReadFile(name) }
+		if fields[last] == "piped" {
+			read, write, err := os.Pipe()
+			if err != nil {
+				_ = ends() // of what there is, so that its readers end
+				return nil
+			}
+			outputs[args] = readAll(read)
+			const standard = 3 // input, output and errors
+			name = fmt.Sprintf("pipe:%d", standard+len(cmd.ExtraFiles))
+			cmd.ExtraFiles = append(cmd.ExtraFiles, write)
+		}
+		cmd.Args = append(append(cmd.Args, fields[:last]...), name)
 	}
-	if exec.Command("ffmpeg", all...).Run() != nil {
-		return nil
-	}
+	err := errors.Join(cmd.Run(), ends())
 	made := map[string][]byte{}
-	for args, name := range names {
-		content, err := os.ReadFile(name)
-		if err != nil {
-			return nil
-		}
+	for args, output := range outputs {
+		content, outputErr := output()
+		err = errors.Join(err, outputErr)
 		made[args] = content
 	}
+	if err != nil {
+		return nil
+	}
 	return made
+}
+
+// readAll reads a pipe to its end in the background, and returns a function that waits for what was in it.
+func readAll(pipe *os.File) func() ([]byte, error) {
+	type result struct {
+		content []byte
+		err     error
+	}
+	done := make(chan result, 1)
+	go func() { // ends with the last writer of the pipe
+		content, err := io.ReadAll(pipe)
+		done <- result{content, errors.Join(err, pipe.Close())}
+	}()
+	return func() ([]byte, error) {
+		r := <-done
+		return r.content, r.err
+	}
 }
 
 // before and after split arguments at "|": those before it stand in front of the input.
