@@ -41,7 +41,8 @@ type beginning struct {
 // of all goroutines and ends in order (cmd/scout). Who kills a process for want of memory is told by the control group.
 func watchCrash(dir string, log *slog.Logger) (byItself bool, end func() error, err error) {
 	path := filepath.Join(dir, CrashName)
-	why, unread := crashIn(path)
+	kills := controlgroup.MemoryKills()
+	why, unread := crashIn(path, kills)
 	if why != "" {
 		byItself = true
 		log.Error(eventCrashed, slog.String(observe.KeyReason, why))
@@ -51,7 +52,7 @@ func watchCrash(dir string, log *slog.Logger) (byItself bool, end func() error, 
 	if err != nil {
 		return byItself, nil, scout.FileError(scout.CodeWriteFailed, "watch for a crash", err)
 	}
-	first := beginning{PID: os.Getpid(), Groups: controlgroup.MemoryKills()}
+	first := beginning{PID: os.Getpid(), Groups: kills}
 	line, err := json.Marshal(first)
 	if err == nil {
 		_, err = f.Write(append(line, '\n'))
@@ -71,8 +72,8 @@ func watchCrash(dir string, log *slog.Logger) (byItself bool, end func() error, 
 	}, unread
 }
 
-// crashIn returns the reason for which a daemon ended by itself; empty if it did not.
-func crashIn(path string) (reason string, err error) {
+// crashIn returns the reason for which a daemon ended by itself; empty if it did not. kills are the counts of controlgroup.MemoryKills now.
+func crashIn(path string, kills []controlgroup.Kills) (reason string, err error) {
 	f, err := os.Open(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", nil // it ended in order
@@ -91,7 +92,7 @@ func crashIn(path string) (reason string, err error) {
 		return string(said), nil
 	}
 	var first beginning
-	if json.Unmarshal(line, &first) == nil && controlgroup.MoreKills(first.Groups, controlgroup.MemoryKills()) { // it may have been killed while it wrote the line
+	if json.Unmarshal(line, &first) == nil && controlgroup.MoreKills(first.Groups, kills) { // it may have been killed while it wrote the line
 		return "a process of its control group was killed for want of memory", nil
 	}
 	return "", nil

@@ -34,7 +34,7 @@ func TestADaemonThatEndedByItselfIsTold(t *testing.T) { //nolint:paralleltest //
 			t.Errorf("%s: ended by itself %t (%v), want %t", situation, got, err, c.want)
 			continue
 		}
-		why, unread := crashIn(path)
+		why, unread := crashIn(path, controlgroup.MemoryKills())
 		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 || why != "" || unread != nil {
 			t.Errorf("%s: the file of the next one: %v (%v), %s (%v)", situation, info, err, why, unread)
 		}
@@ -59,17 +59,23 @@ func firstLine(t *testing.T, groups []controlgroup.Kills) string {
 
 func TestAKillForWantOfMemoryCounts(t *testing.T) {
 	t.Parallel()
-	groups := controlgroup.MemoryKills()
-	if len(groups) == 0 || groups[0].N == 0 {
-		t.Skip("nothing was killed in this control group: there is no smaller number")
-	}
-	groups[0].N--
+	before := []controlgroup.Kills{{Group: 7, N: 2}, {Group: 1, N: 5}}
 	path := filepath.Join(t.TempDir(), CrashName)
-	if err := os.WriteFile(path, []byte(firstLine(t, groups)+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(firstLine(t, before)+"\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if why, err := crashIn(path); why == "" || err != nil {
-		t.Errorf("it does not count (%v)", err)
+	for situation, c := range map[string]struct {
+		now  []controlgroup.Kills
+		want bool
+	}{
+		"as many as before":    {before, false},
+		"one more":             {[]controlgroup.Kills{{Group: 7, N: 3}, {Group: 1, N: 6}}, true},
+		"in a group of others": {[]controlgroup.Kills{{Group: 8, N: 9}}, false},
+		"nobody counts":        {nil, false},
+	} {
+		if why, err := crashIn(path, c.now); (why != "") != c.want || err != nil {
+			t.Errorf("%s: %q (%v), want that it counts: %t", situation, why, err, c.want)
+		}
 	}
 }
 
@@ -81,7 +87,7 @@ func TestAnEndThatCannotBeReadIsTold(t *testing.T) {
 	if err := os.Mkdir(path, 0o700); err != nil { // it can be opened and not read
 		t.Fatal(err)
 	}
-	if _, err := crashIn(path); err == nil {
+	if _, err := crashIn(path, nil); err == nil {
 		t.Error("no error")
 	}
 	if _, end, err := watchCrash(dir, slog.New(slog.DiscardHandler)); err == nil || end != nil {
