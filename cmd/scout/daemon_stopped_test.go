@@ -74,7 +74,7 @@ func TestARecorderThatStandsStill(t *testing.T) {
 	}
 	time.Sleep(time.Until(stoppedAt.Add(3600 * time.Millisecond))) // nothing announces that the server is full
 	goOn()
-	for began := time.Now(); h.status().Recorder.State != "recording"; time.Sleep(5 * time.Millisecond) { // a command asks once
+	for began := time.Now(); h.asked().Recorder.State != "recording"; time.Sleep(5 * time.Millisecond) { // an answer is of its moment
 		if time.Since(began) > patience {
 			t.Fatalf("%+v", h.status().Recorder)
 		}
@@ -155,7 +155,7 @@ func TestAnEngineThatStandsStill(t *testing.T) {
 // untilEngine waits until an engine runs, and returns its process.
 func (h *house) untilEngine() (pid int) {
 	h.t.Helper()
-	for began := time.Now(); ; time.Sleep(time.Millisecond) { // a command asks once
+	for began := time.Now(); ; time.Sleep(time.Millisecond) { // an answer is of its moment
 		if pids := h.engines(); len(pids) > 0 {
 			return pids[0]
 		}

@@ -35,8 +35,8 @@ func (h *house) dictated() (id string) {
 // untilText waits until the text of the only promise has a state.
 func (h *house) untilText(state string) v1.Transcription {
 	h.t.Helper()
-	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) { // a command asks once
-		texts := h.status().Transcriptions
+	for began := time.Now(); ; time.Sleep(5 * time.Millisecond) { // an answer is of its moment
+		texts := h.asked().Transcriptions
 		if len(texts.Data) == 1 && texts.Data[0].State == state {
 			return texts.Data[0]
 		}
@@ -60,7 +60,7 @@ func (h *house) versions(id string) int {
 
 func (h *house) engines() (pids []int) {
 	h.t.Helper()
-	for _, p := range h.status().Processes {
+	for _, p := range h.asked().Processes {
 		if p.Name == "scout-engine" {
 			pids = append(pids, p.PID)
 		}
@@ -220,7 +220,7 @@ func TestAPromisedTextWaitsForAModel(t *testing.T) {
 	if err := exec.CommandContext(t.Context(), "cp", "-r", filepath.Join(installDefault(t), defaultModel), models).Run(); err != nil {
 		t.Fatal(err)
 	}
-	for began := time.Now(); h.status().Transcriptions.Count > 0; time.Sleep(20 * time.Millisecond) { // a command asks once
+	for began := time.Now(); h.asked().Transcriptions.Count > 0; time.Sleep(20 * time.Millisecond) { // an answer is of its moment
 		if time.Since(began) > patience {
 			t.Fatalf("the text does not come: %+v", h.status().Transcriptions)
 		}

@@ -45,7 +45,7 @@ func TestScoutReducesItsWork(t *testing.T) {
 	id := strings.TrimSpace(h.must("start", "--device", "tone:440").out)
 	h.untilFrames(8_000)
 	status := h.status()
-	for began := time.Now(); status.Degradation.Level != 4; status = h.status() {
+	for began := time.Now(); status.Degradation.Level != 4; status = h.asked() {
 		if time.Since(began) > patience {
 			t.Fatalf("%+v", status.Degradation)
 		}

@@ -148,7 +148,7 @@ func TestARealtimeSessionSurvivesItsEngine(t *testing.T) {
 		for _, conn := range sessions {
 			_ = conn.CloseNow() // it has all that it wants
 		}
-		for h.status().Sessions.Realtime > 0 {
+		for h.asked().Sessions.Realtime > 0 {
 			time.Sleep(10 * time.Millisecond) // the end of a connection takes a moment
 		}
 	}
@@ -167,7 +167,7 @@ func TestARealtimeSessionSurvivesItsEngine(t *testing.T) {
 func (h *house) killEngine() {
 	h.t.Helper()
 	for killed := false; !killed && h.t.Context().Err() == nil; {
-		for _, process := range h.status().Processes {
+		for _, process := range h.asked().Processes {
 			if process.Name == "scout-engine" {
 				kill(h.t, process.PID, syscall.SIGKILL)
 				killed = true
