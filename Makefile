@@ -86,9 +86,13 @@ run: setup ## transcribe the clip in testdata/, and start the service in the bac
 
 .PHONY: test
 test: setup ## go vet, all tests with the race detector, and make page-test where npm is
-	@scripts/setup.sh tests
-	@if command -v npm >/dev/null 2>&1; then $(MAKE) --no-print-directory page-test; fi
+	@$(MAKE) --no-print-directory -j2 test-setup $$(command -v npm >/dev/null 2>&1 && echo page-test)
 	@GORACE='$(TEST_GORACE)' SCOUT_TEST_PROGRAMS='$(CURDIR)/$(BIN)' $(TOOLS)/gotestsum --format pkgname-and-test-fails -- -race $(UNWATCHED) -toolexec 'env $(ROOMY)' -vet=all -timeout 12m ./...
+
+# One fetches, the other computes.
+.PHONY: test-setup
+test-setup:
+	@scripts/setup.sh tests
 
 .PHONY: lint
 lint: ## run the pinned golangci-lint
