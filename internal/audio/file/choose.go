@@ -57,8 +57,8 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 				return d, err
 			}
 		}
-		if what.container == "ogg" && r.unfinished() {
-			return r.opus()
+		if r.unfinished() {
+			return r.early(what)
 		}
 		return r.ffmpeg(what)
 	}
@@ -76,13 +76,18 @@ func (r *Reader) decoderOf(what sniffed) (d decoder, err error) {
 // unfinished reports whether the first decoder is chosen, for a file that is still being written.
 func (r *Reader) unfinished() bool { return r.opts.Unfinished && r.src.path == "" && r.decoder == nil }
 
-// opus decodes Opus in Ogg while it is still being written. A complete file is ffmpeg's, which conceals damage better.
-func (r *Reader) opus() (decoder, error) {
-	d, err := newOpus(r.src)
-	if errors.Is(err, errNoOpus) {
+// early decodes what is still being written, of formats whose complete files are ffmpeg's: it conceals damage better.
+func (r *Reader) early(what sniffed) (decoder, error) {
+	if r.opts.Track.given() {
 		return nil, ErrUnfinished
 	}
-	return d, err
+	switch what.container {
+	case "ogg":
+		return newOpus(r.src)
+	case "matroska", "webm":
+		return newMatroska(r.src, what.container)
+	}
+	return nil, ErrUnfinished
 }
 
 // mp3 prefers ffmpeg, which conceals damage better and supports all versions and layers.

@@ -53,8 +53,8 @@ type Options struct {
 	ChannelAlone bool
 	// SpoolLimit bounds that copy in bytes. Default DefaultSpoolLimit; the disk's last 512 MB always stay free.
 	SpoolLimit int64
-	// Unfinished says that a stream is a file that is still being written. What can be decoded in this process is then, also MP3, and New fails
-	// with ErrUnfinished where the beginning needs ffmpeg, or is not recognised: the whole file must be there for that.
+	// Unfinished says that a stream is a file that is still being written. What can be decoded as it comes is then: see docs/adr/0103. New fails
+	// with ErrUnfinished where the whole file must be there, or the beginning is not recognised.
 	Unfinished bool
 	// Raw describes samples without a header; nil for input with a header.
 	Raw *RawFormat

@@ -3,17 +3,12 @@ package file
 import (
 	"bytes"
 	"encoding/binary"
-	"errors"
-	"io"
 	"math"
-	"time"
 
 	"github.com/pion/opus"
-
-	"github.com/scout-speech/scout"
 )
 
-// Opus in Ogg. Source: RFC 7845.
+// Opus. Source: RFC 7845.
 const (
 	opusRateHz = 48000
 	// opusPacketFrames is the longest packet, 120 ms.
@@ -25,97 +20,69 @@ const (
 	maxOpusGap = 600 * opusRateHz
 )
 
-// errNoOpus says that a stream is not one that is decoded here.
-var errNoOpus = errors.New("no Opus stream of one or two channels")
+// opusPackets decodes the packets of Opus in one or two channels.
+type opusPackets struct {
+	dec      opus.Decoder
+	channels int
+	skip     int64 // frames at the beginning that are not heard
+	gain     float32
+	scratch  []float32 // one packet
+}
+
+// newOpusPackets takes the identification header (RFC 7845, 5.1). Its error is ErrUnfinished for what is not decoded here.
+func newOpusPackets(head []byte) (*opusPackets, error) {
+	if len(head) < opusHeadBytes || !bytes.HasPrefix(head, []byte("OpusHead")) || head[8]>>4 != 0 || head[9] < 1 || head[9] > 2 || head[18] != 0 {
+		return nil, ErrUnfinished
+	}
+	o := &opusPackets{
+		channels: int(head[9]), skip: int64(binary.LittleEndian.Uint16(head[10:])),
+		gain: float32(math.Pow(10, float64(int16(binary.LittleEndian.Uint16(head[16:])))/256/20)),
+	}
+	o.scratch = make([]float32, opusPacketFrames*o.channels)
+	return o, o.restart()
+}
+
+func (o *opusPackets) restart() (err error) {
+	o.dec, err = opus.NewDecoderWithOutput(opusRateHz, o.channels)
+	return err
+}
+
+func (o *opusPackets) decode(packet []byte) ([]float32, error) {
+	n, err := o.dec.DecodeToFloat32(packet, o.scratch)
+	if err != nil {
+		return nil, err
+	}
+	samples := o.scratch[:n*o.channels]
+	for i := range samples {
+		samples[i] *= o.gain
+	}
+	return samples, nil
+}
 
 // opusDecoder reads the Opus stream of an Ogg file that is still being written: one stream of one or two channels. Damaged pages become
 // silence.
 type opusDecoder struct {
-	src     *source
-	pages   oggReader
-	packets oggPackets
-	format  stream
-
-	dec      opus.Decoder
-	serial   uint32
-	sequence uint32
-	headers  int // packets before the audio that were read: identification and comments
-	ended    bool
-	skip     int64 // frames at the beginning that are not heard
-	gain     float32
-
-	base    int64 // granule position of the first frame
-	started bool  // base is known
-	pos     int64 // frames since base
-	gap     bool  // pages are missing before this one, or packets of it
-
-	held
-	decoded []float32 // memory of pending
-	scratch []float32 // one packet
-
-	lost  int64
-	notes []scout.Warning
+	oggSound
+	codec   *opusPackets
+	headers int // packets before the audio that were read: identification and comments
 }
 
-// newOpus returns a decoder for the file that begins at the source's position. Its error is errNoOpus for what it does not read.
+// newOpus returns a decoder for the file that begins at the source's position. Its error is ErrUnfinished for what it does not read.
 func newOpus(src *source) (decoder, error) {
 	head, _ := src.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
 	first, _ := firstPacket(head)
-	if len(first) < opusHeadBytes || !bytes.HasPrefix(first, []byte("OpusHead")) || first[8]>>4 != 0 || first[9] < 1 || first[9] > 2 || first[18] != 0 || oggTracks(head) != 1 {
-		return nil, errNoOpus
+	codec, err := newOpusPackets(first)
+	if err != nil || oggTracks(head) != 1 {
+		return nil, ErrUnfinished
 	}
-	d := &opusDecoder{
-		src: src, pages: oggReader{buf: src.buf}, serial: binary.LittleEndian.Uint32(head[14:]), sequence: binary.LittleEndian.Uint32(head[18:]),
-		skip: int64(binary.LittleEndian.Uint16(first[10:])), gain: float32(math.Pow(10, float64(int16(binary.LittleEndian.Uint16(first[16:])))/256/20)),
-		format: stream{container: "ogg", codec: "opus", sampleRateHz: opusRateHz, channels: int(first[9]), float: true},
-	}
-	d.scratch = make([]float32, opusPacketFrames*d.format.channels)
-	err := d.restart()
-	return d, err
+	d := &opusDecoder{codec: codec, oggSound: oggSound{
+		src: src, pages: oggReader{buf: src.buf}, serial: binary.LittleEndian.Uint32(head[14:]), sequence: binary.LittleEndian.Uint32(head[18:]), skip: codec.skip,
+		format: stream{container: "ogg", codec: "opus", sampleRateHz: opusRateHz, channels: codec.channels, float: true},
+	}}
+	return d, nil
 }
 
-// restart forgets what was heard before a gap.
-func (d *opusDecoder) restart() (err error) {
-	d.packets = oggPackets{}
-	d.dec, err = opus.NewDecoderWithOutput(opusRateHz, d.format.channels)
-	return err
-}
-
-func (d *opusDecoder) stream() stream { return d.format }
-
-func (d *opusDecoder) close() error { return nil }
-
-// length is that of the audio so far.
-func (d *opusDecoder) length() time.Duration {
-	return framesToTime(max(0, d.pos-d.skip), opusRateHz)
-}
-
-func (d *opusDecoder) warnings() []scout.Warning {
-	w := append(d.pages.warnings(d.length()), d.notes...)
-	if d.lost > 0 {
-		w = append(w, scout.Warnf(scout.WarningDamaged, "%v of silence put in the place of what is damaged", framesToTime(d.lost, opusRateHz)))
-	}
-	return w
-}
-
-func (d *opusDecoder) decode(dst []float32) (int, error) {
-	channels := d.format.channels
-	dst = dst[:len(dst)/channels*channels]
-	for d.empty() {
-		page, err := d.pages.next()
-		if errors.Is(err, io.EOF) && !d.ended && !d.pages.cut {
-			d.notes = append(d.notes, scout.Warnf(scout.WarningCutOff, "cut off after %v: the end mark is missing", d.length().Round(time.Millisecond)).From(d.length()))
-			d.ended = true
-		}
-		if err == nil {
-			err = d.page(page)
-		}
-		if err != nil {
-			return 0, err
-		}
-	}
-	return d.give(dst, channels), nil
-}
+func (d *opusDecoder) decode(dst []float32) (int, error) { return d.give(dst, d.page) }
 
 // page takes one page of the file.
 func (d *opusDecoder) page(page oggPage) error {
@@ -123,8 +90,8 @@ func (d *opusDecoder) page(page oggPage) error {
 		return nil
 	}
 	if page.sequence != d.sequence {
-		d.gap = true
-		if err := d.restart(); err != nil {
+		d.gap, d.packets = true, oggPackets{}
+		if err := d.codec.restart(); err != nil {
 			return err
 		}
 	}
@@ -146,20 +113,7 @@ func (d *opusDecoder) packet(packet []byte) error {
 	if len(packet) == 0 {
 		return nil
 	}
-	n, err := d.dec.DecodeToFloat32(packet, d.scratch)
-	if err != nil {
-		d.gap = true // its frames are missing: place fills them
-		return nil   //nolint:nilerr // damage of one packet; those after it are whole
-	}
-	samples := d.scratch[:n*d.format.channels]
-	if len(d.decoded)+len(samples) > maxOpusPage {
-		return damagef("an ogg page of more than %d samples", maxOpusPage)
-	}
-	for i := range samples {
-		samples[i] *= d.gain
-	}
-	d.decoded = append(d.decoded, samples...)
-	return nil
+	return d.sound(d.codec, packet, maxOpusPage)
 }
 
 // place puts the frames of a page where its granule position wants them (RFC 7845, 4).

@@ -40,7 +40,7 @@ func TestUnfinishedFiles(t *testing.T) {
 		whole     bool // it must be complete
 	}{
 		"wav": {}, "flac": {arguments: "-c:a flac -f flac"}, "mp3": {arguments: "-c:a libmp3lame -b:a 32k -f mp3"}, "mp3 at 22 kHz": {arguments: "-c:a libmp3lame -ar 22050 -b:a 32k -f mp3"}, "vorbis": {arguments: "-c:a libvorbis -f ogg"},
-		"mp3 at 8 kHz": {"-c:a libmp3lame -ar 8000 -b:a 32k -f mp3", true}, "mp2": {"-c:a mp2 -ar 16000 -f mp2", true}, "opus": {arguments: "-c:a libopus -b:a 32k -f ogg"}, "opus of six channels": {"-ac 6 -c:a libopus -b:a 96k -f ogg", true}, "webm": {"-c:a libopus -b:a 32k -f webm", true}, "aac": {"-c:a aac -b:a 64k -f adts", true},
+		"mp3 at 8 kHz": {"-c:a libmp3lame -ar 8000 -b:a 32k -f mp3", true}, "mp2": {"-c:a mp2 -ar 16000 -f mp2", true}, "opus": {arguments: "-c:a libopus -b:a 32k -f ogg"}, "opus of six channels": {"-ac 6 -c:a libopus -b:a 96k -f ogg", true}, "webm": {arguments: "-c:a libopus -b:a 32k -f webm"}, "webm of six channels": {"-ac 6 -c:a libopus -b:a 96k -f webm", true}, "aac": {"-c:a aac -b:a 64k -f adts", true},
 		"mp4": {"-c:a aac -b:a 64k -movflags frag_keyframe+empty_moov -f mp4", true},
 	}
 	var wanted []string

@@ -251,7 +251,8 @@ var earlyFormats = []struct {
 	{"MP3", "-c:a libmp3lame -b:a 64k -f mp3", true},
 	{"Ogg Vorbis", "-c:a libvorbis -f ogg", true},
 	{"Ogg Opus", "-c:a libopus -b:a 24k -f ogg", true},
-	{"WebM", "-c:a libopus -b:a 24k -f webm", false},
+	{"WebM Opus", "-c:a libopus -b:a 24k -f webm", true},
+	{"WebM Vorbis", "-c:a libvorbis -f webm", true},
 	{"AAC", "-c:a aac -b:a 64k -f adts", false},
 }
 
