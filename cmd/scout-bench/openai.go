@@ -31,8 +31,8 @@ OpenAI. DIR is a folder as for scout-bench transcribe. Linux only.
           the load script of whisper.cpp does: only 200 and 429 are right
   large   a file of 200 MB comes: the daemon grows by less than 5 MB
   early   a stream of a file of 4 minutes is asked for, in each format that
-          ffmpeg can make here: with WAV, FLAC, MP3, Ogg Vorbis, Ogg Opus and
-          WebM the text begins before the file has ended
+          ffmpeg can make here: with WAV, FLAC, MP3, Ogg Vorbis, Ogg Opus, WebM,
+          AAC and MP4 the text begins before the file has ended
 
 A bound that is not met is told, and the exit code is not 0 then.`,
 		Example: "  scout-bench openai speech/\n  scout-bench openai speech/ --users 4 --json",

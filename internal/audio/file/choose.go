@@ -86,6 +86,14 @@ func (r *Reader) early(what sniffed) (decoder, error) {
 		return newOpus(r.src)
 	case "matroska", "webm":
 		return newMatroska(r.src, what.container)
+	case "aac":
+		if frames, about, ok := newADTS(r.src); ok {
+			return r.aac(frames, about)
+		}
+	case "mp4":
+		if frames, about, ok := newMP4(r.src); ok {
+			return r.aac(frames, about)
+		}
 	}
 	return nil, ErrUnfinished
 }

@@ -137,6 +137,7 @@ type ffmpegJob struct {
 	input   []string // arguments for the input
 	name    string   // of the input
 	track   *Track   // nil for the first
+	feed    *feeder  // what comes while it is decoded; nil for a file
 }
 
 // frames returns the frames of a bare stream without what is destroyed between them, or fragments with headers in place of destroyed ones;
@@ -205,6 +206,15 @@ func (d *ffmpegDecoder) start() error {
 		"-max_alloc", fmt.Sprint(maxFFmpegBlock), "-threads", "1",
 	}, d.job.input...)
 	frames := d.job.frames()
+	var fed *os.File
+	if d.job.feed != nil {
+		var err error
+		if fed, d.job.feed.pipe, err = os.Pipe(); err != nil {
+			return scout.FileError(scout.CodeReadFailed, "make a pipe for ffmpeg", err)
+		}
+		defer fed.Close() //nolint:errcheck // only where the process does not start
+		frames = fed
+	}
 	if frames == nil {
 		args = append(args, "-i", d.job.name)
 	} else {
@@ -215,7 +225,11 @@ func (d *ffmpegDecoder) start() error {
 		// speaks. aresample=async=1:first_pts=0 does so too, but restarts where the format changes: it inserts silence
 		// as long as everything before.
 		"-af", "ashowinfo",
-		"-c:a", "pcm_f32le", "-bitexact", "-f", "wav", "pipe:1")
+		"-c:a", "pcm_f32le", "-bitexact", "-f", "wav")
+	if fed != nil {
+		args = append(args, "-flush_packets", "1") // each frame at once
+	}
+	args = append(args, "pipe:1")
 	read, write, err := os.Pipe()
 	if err != nil {
 		return scout.FileError(scout.CodeReadFailed, "make a pipe for ffmpeg", err)
@@ -237,8 +251,12 @@ func (d *ffmpegDecoder) start() error {
 	go d.log.read(logRead) // until the process and its children have ended, or wait closes it
 	limitMemory(cmd)
 	d.unhook = context.AfterFunc(d.job.ctx, func() { killGroup(cmd) })
-	d.pipe = &watchedPipe{file: read, stall: d.job.opts.StallTimeout, left: d.job.opts.TotalTimeout}
-	if err := errors.Join(write.Close(), logWrite.Close()); err != nil {
+	d.pipe = &watchedPipe{file: read, stall: d.job.opts.StallTimeout, left: d.job.opts.TotalTimeout, feed: d.job.feed}
+	err = errors.Join(write.Close(), logWrite.Close())
+	if fed != nil {
+		err = errors.Join(err, fed.Close())
+	}
+	if err != nil {
 		return scout.FileError(scout.CodeReadFailed, "close the pipe of ffmpeg", err)
 	}
 	d.reader, d.unread = wav.NewReader(d.pipe)
@@ -451,6 +469,9 @@ func (d *ffmpegDecoder) wait() error {
 func (d *ffmpegDecoder) close() error {
 	if d.cmd == nil {
 		return nil
+	}
+	if d.job.feed != nil {
+		d.job.feed.end()
 	}
 	if !d.waited {
 		killGroup(d.cmd)

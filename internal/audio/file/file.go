@@ -56,6 +56,9 @@ type Options struct {
 	// Unfinished says that a stream is a file that is still being written. What can be decoded as it comes is then: see docs/adr/0103. New fails
 	// with ErrUnfinished where the whole file must be there, or the beginning is not recognised.
 	Unfinished bool
+	// Programs is asked before ffmpeg is started for an unfinished file, which then waits for its writer. It says whether there is a place for one
+	// more, and how it is left. nil means that there is none.
+	Programs func() (leave func(), ok bool)
 	// Raw describes samples without a header; nil for input with a header.
 	Raw *RawFormat
 	// Survey requests Info.Sounds, which costs little.

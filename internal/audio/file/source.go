@@ -100,6 +100,9 @@ func (s *source) seek(offset int64) error {
 
 // shrunk returns an error if a file that another process read has changed since the beginning.
 func (s *source) shrunk() error {
+	if s.path == "" {
+		return nil // a stream
+	}
 	info, err := os.Stat(s.path)
 	if err != nil {
 		return scout.FileError(scout.CodeReadFailed, "look at the file again", err)

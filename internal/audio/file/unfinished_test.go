@@ -40,8 +40,9 @@ func TestUnfinishedFiles(t *testing.T) {
 		whole     bool // it must be complete
 	}{
 		"wav": {}, "flac": {arguments: "-c:a flac -f flac"}, "mp3": {arguments: "-c:a libmp3lame -b:a 32k -f mp3"}, "mp3 at 22 kHz": {arguments: "-c:a libmp3lame -ar 22050 -b:a 32k -f mp3"}, "vorbis": {arguments: "-c:a libvorbis -f ogg"},
-		"mp3 at 8 kHz": {"-c:a libmp3lame -ar 8000 -b:a 32k -f mp3", true}, "mp2": {"-c:a mp2 -ar 16000 -f mp2", true}, "opus": {arguments: "-c:a libopus -b:a 32k -f ogg"}, "opus of six channels": {"-ac 6 -c:a libopus -b:a 96k -f ogg", true}, "webm": {arguments: "-c:a libopus -b:a 32k -f webm"}, "webm of six channels": {"-ac 6 -c:a libopus -b:a 96k -f webm", true}, "aac": {"-c:a aac -b:a 64k -f adts", true},
-		"mp4": {"-c:a aac -b:a 64k -movflags frag_keyframe+empty_moov -f mp4", true},
+		"mp3 at 8 kHz": {"-c:a libmp3lame -ar 8000 -b:a 32k -f mp3", true}, "mp2": {"-c:a mp2 -ar 16000 -f mp2", true}, "opus": {arguments: "-c:a libopus -b:a 32k -f ogg"}, "opus of six channels": {"-ac 6 -c:a libopus -b:a 96k -f ogg", true}, "webm": {arguments: "-c:a libopus -b:a 32k -f webm"}, "webm of six channels": {"-ac 6 -c:a libopus -b:a 96k -f webm", true}, "aac": {arguments: "-c:a aac -b:a 64k -f adts"},
+		"mp4":                 {arguments: "-c:a aac -b:a 64k -movflags frag_keyframe+empty_moov -f mp4"},
+		"aac of six channels": {"-ac 6 -c:a aac -b:a 128k -f adts", true},
 	}
 	var wanted []string
 	for _, c := range tests {
@@ -61,7 +62,7 @@ func TestUnfinishedFiles(t *testing.T) {
 				t.Skip("this ffmpeg cannot make it")
 			}
 			dir := t.TempDir()
-			r, err := file.New(context.Background(), paused{t, bytes.NewReader(data)}, "x", file.Options{TempDir: dir, Unfinished: true})
+			r, err := file.New(context.Background(), paused{t, bytes.NewReader(data)}, "x", file.Options{TempDir: dir, Unfinished: true, Programs: func() (func(), bool) { return func() {}, true }})
 			if left, _ := os.ReadDir(dir); len(left) > 0 {
 				t.Errorf("copied to %v", left)
 			}

@@ -253,7 +253,9 @@ var earlyFormats = []struct {
 	{"Ogg Opus", "-c:a libopus -b:a 24k -f ogg", true},
 	{"WebM Opus", "-c:a libopus -b:a 24k -f webm", true},
 	{"WebM Vorbis", "-c:a libvorbis -f webm", true},
-	{"AAC", "-c:a aac -b:a 64k -f adts", false},
+	{"AAC", "-c:a aac -b:a 64k -f adts", true},
+	{"MP4", "-c:a aac -b:a 64k -movflags frag_keyframe+empty_moov -f mp4", true},
+	{"MP2", "-c:a mp2 -b:a 64k -f mp2", false},
 }
 
 // earlyTexts sends a file in each format that can be made here: only WAV without ffmpeg.

@@ -82,6 +82,7 @@ type Service struct {
 	host    Host
 	line    *line
 	early   places
+	running places // for programs that decode them
 	answers *answers
 	metrics *metrics
 }
@@ -91,11 +92,14 @@ func New(o Options, host Host) *Service {
 	scope := o.Scope.Component("openai")
 	o.Scope = scope
 	m := newMetrics(scope)
-	return &Service{Options: o, host: host, line: newLine(m), early: newPlaces(mostEarly), answers: newAnswers(), metrics: m}
+	return &Service{Options: o, host: host, line: newLine(m), early: newPlaces(mostEarly), running: newPlaces(mostRunning), answers: newAnswers(), metrics: m}
 }
 
-// mostEarly is how many files are decoded while they come.
-const mostEarly = 32
+// mostEarly is how many files are decoded while they come, mostRunning for how many of them another program runs.
+const mostEarly, mostRunning = 32, 8
+
+// program takes a place for a program that decodes a file while it comes.
+func (s *Service) program() (leave func(), ok bool) { return s.running.leave, s.running.take() }
 
 // Transcriptions is POST /v1/audio/transcriptions.
 func (s *Service) Transcriptions(w http.ResponseWriter, r *http.Request) { s.serve(w, r, transcribing) }

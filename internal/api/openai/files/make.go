@@ -63,7 +63,7 @@ func (x *exchange) make(ctx context.Context, o *options, coming io.Reader) error
 	x.writer.Header().Set(openai.HeaderModel, r.Model.ID)
 	with := transcribe.Options{
 		Language: language, Translate: x.task == translating, Effort: s.Effort, Class: schedule.Interactive, Client: x.caller.Client,
-		Tokens: o.logprobs, File: file.Options{TempDir: s.Dir, SpoolLimit: s.MostBytes, Unfinished: coming != nil},
+		Tokens: o.logprobs, File: file.Options{TempDir: s.Dir, SpoolLimit: s.MostBytes, Unfinished: coming != nil, Programs: s.program},
 	}
 	if facts.HotWords {
 		with.HotWords = o.prefers.HotWords
