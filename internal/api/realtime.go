@@ -85,7 +85,7 @@ func (s *Server) realtimeOrder(r *http.Request) (realtime.Order, error) {
 	switch intent := query["intent"]; {
 	case query.Has("call_id"):
 		return order, errNoSuchSession("there is no call")
-	case len(intent) > 0 && intent[0] != "transcription":
+	case len(intent) > 0 && intent[0] != "" && intent[0] != "transcription":
 		return order, errNoSuchSession("there are no sessions with the intent %q", first(intent[0]))
 	}
 	model := query.Get("model")

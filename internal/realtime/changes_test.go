@@ -189,3 +189,47 @@ func TestSamplesOfDays(t *testing.T) {
 		}
 	}
 }
+
+// TestWhereItemsGo has the client put items between others.
+func TestWhereItemsGo(t *testing.T) {
+	t.Parallel()
+	w := quiet(t)
+	for _, c := range []struct {
+		id, previous string
+		after        any
+		wrong        string
+	}{
+		{id: "b", previous: `null`},
+		{id: "a", previous: `"root"`},
+		{id: "c", previous: `"b"`, after: "b"},
+		{id: "bb", previous: `"b"`, after: "b"},
+		{id: "d", previous: `""`, after: "c"},
+		{id: "e", previous: `"nobody"`, wrong: "previous_item_id"},
+		{id: "e", previous: `7`, wrong: "previous_item_id"},
+		{id: "a", previous: `null`, wrong: "item.id"},
+		{id: "root", previous: `null`, wrong: "item.id"},
+	} {
+		w.events = nil
+		w.say(`{"type":"conversation.item.create","previous_item_id":` + c.previous + `,"item":{"type":"message","id":"` + c.id + `"}}`)
+		if c.wrong != "" {
+			w.want("error")
+			if body, _ := w.events[0]["error"].(map[string]any); body["param"] != c.wrong {
+				t.Errorf("%s behind %s: %v", c.id, c.previous, body)
+			}
+			continue
+		}
+		w.want("added", "done")
+		if got := w.events[0]["previous_item_id"]; got != c.after {
+			t.Errorf("%s behind %s: behind %v, want %v", c.id, c.previous, got, c.after)
+		}
+	}
+	w.say(`{"type":"conversation.item.delete","item_id":"d"}`)
+	w.events = nil
+	w.speak(time.Second, false)
+	w.say(`{"type":"input_audio_buffer.commit"}`)
+	for _, e := range w.events {
+		if e["type"] == "input_audio_buffer.committed" && e["previous_item_id"] != "c" {
+			t.Errorf("an item follows %v, and c is the last one that there is", e["previous_item_id"])
+		}
+	}
+}

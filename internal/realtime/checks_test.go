@@ -72,10 +72,12 @@ func (r *reader) read(i int, e map[string]any) {
 		if r.committed[item] || e["previous_item_id"] != r.last || r.speaks != "" {
 			t.Fatalf("%s was committed behind %v, the last was %v; %q started and did not stop", item, e["previous_item_id"], r.last, r.speaks)
 		}
-		r.committed[item], r.last = true, item
-	case "conversation.item.added", "conversation.item.created":
-		body, _ := e["item"].(map[string]any)
-		r.last = body["id"]
+		r.committed[item] = true
+	case "conversation.item.added", "conversation.item.created", "conversation.item.deleted":
+		r.last = nil
+		if items := conversationOf(t, r.w.events[:i+1]); len(items) > 0 {
+			r.last = items[len(items)-1]
+		}
 	case "conversation.item.input_audio_transcription.delta":
 		r.delta(item, e)
 	case "conversation.item.input_audio_transcription.completed":

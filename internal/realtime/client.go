@@ -31,6 +31,8 @@ type message struct {
 	Audio   audioField      `json:"audio"`
 	Item    json.RawMessage `json:"item"`
 	ItemID  json.RawMessage `json:"item_id"`
+	// Previous is that of conversation.item.create.
+	Previous json.RawMessage `json:"previous_item_id"`
 
 	size int // bytes
 }
@@ -155,7 +157,7 @@ func (m *Machine) obey(kind string, in *message, now time.Time) error {
 	case typeItemRetrieve, typeItemDelete:
 		return m.item(kind, in.ItemID)
 	case typeItemCreate:
-		return m.create(in.Item)
+		return m.create(in.Item, in.Previous)
 	case typeUpdate:
 		return m.update(in.Session, typeSessionUpdated, now)
 	case typeBetaUpdate:
@@ -301,28 +303,26 @@ func (m *Machine) update(raw json.RawMessage, kind string, now time.Time) error 
 // item retrieves or deletes an item.
 func (m *Machine) item(kind string, raw json.RawMessage) error {
 	id, ok := text(raw)
-	for i := range m.known {
-		r := &m.known[i]
-		switch {
-		case !ok || r.id != id:
-		case kind == typeItemRetrieve && r.sent != nil:
-			m.tell(typeItemRetrieved, retrievedEvent{m.named(typeItemRetrieved), r.sent})
-			return nil
-		case kind == typeItemRetrieve:
-			m.tell(typeItemRetrieved, retrievedEvent{m.named(typeItemRetrieved), bodyOf(r.id, r.transcript)})
-			return nil
-		default:
-			m.bytes -= len(r.sent)
-			m.known = append(m.known[:i:i], m.known[i+1:]...)
-			m.tell(typeItemDeleted, deletedEvent{m.named(typeItemDeleted), id})
-			return nil
-		}
+	n := m.known.find(id)
+	if !ok || n < 0 {
+		return &Problem{Code: codeInvalidValue, Param: "item_id", Message: "item_id: there is no such item"}
 	}
-	return &Problem{Code: codeInvalidValue, Param: "item_id", Message: "item_id: there is no such item"}
+	switch r := &m.known.items[n]; {
+	case kind == typeItemDelete:
+		m.known.remove(n)
+		m.tell(typeItemDeleted, deletedEvent{m.named(typeItemDeleted), id})
+	case r.sent != nil:
+		m.tell(typeItemRetrieved, retrievedEvent{m.named(typeItemRetrieved), r.sent})
+	default:
+		m.tell(typeItemRetrieved, retrievedEvent{m.named(typeItemRetrieved), bodyOf(r.id, r.transcript)})
+	}
+	return nil
 }
 
 // create keeps an item of the client, without effect.
-func (m *Machine) create(raw json.RawMessage) error {
+//
+//	after  the id of the item before it; nil for the last one
+func (m *Machine) create(raw, after json.RawMessage) error {
 	var fields map[string]json.RawMessage
 	if raw == nil || json.Unmarshal(raw, &fields) != nil || fields == nil {
 		return &Problem{Code: codeInvalidValue, Param: "item", Message: "item: want an object"}
@@ -337,6 +337,13 @@ func (m *Machine) create(raw json.RawMessage) error {
 	if utf8.RuneCountInString(id) > mostID {
 		return &Problem{Code: codeInvalidValue, Param: "item.id", Message: "item.id: more than 512 characters"}
 	}
+	if m.known.find(id) >= 0 || id == m.open.ID || id == firstOfAll {
+		return &Problem{Code: codeInvalidValue, Param: "item.id", Message: "item.id: there is such an item"}
+	}
+	at, err := m.known.place(after)
+	if err != nil {
+		return err
+	}
 	for name, value := range map[string]string{"id": id, "object": "realtime.item", "status": "completed"} {
 		fields[name], _ = json.Marshal(value) // a string always can be
 	}
@@ -344,7 +351,7 @@ func (m *Machine) create(raw json.RawMessage) error {
 	if err != nil {
 		return &Problem{Code: codeInvalidValue, Param: "item", Message: "item: want an object"}
 	}
-	previous := orNull(m.last)
+	previous := orNull(m.known.before(at))
 	kinds := []string{typeItemAdded, typeItemDone}
 	if m.beta {
 		kinds = []string{typeItemCreated}
@@ -352,7 +359,6 @@ func (m *Machine) create(raw json.RawMessage) error {
 	for _, kind := range kinds {
 		m.tell(kind, itemEvent{m.named(kind), previous, json.RawMessage(sent)})
 	}
-	m.remember(record{id: id, sent: sent})
-	m.last = id
+	m.known.insert(at, record{id: id, sent: sent})
 	return nil
 }

@@ -2,7 +2,6 @@ package realtime
 
 import (
 	"cmp"
-	"encoding/json"
 	"strings"
 	"time"
 
@@ -29,9 +28,6 @@ const (
 	mostAsk = 16 << 10
 	// itemBytes is about what an item takes in memory while it waits.
 	itemBytes = 512
-	// keptItems and keptBytes bound what can be retrieved.
-	keptItems = 1000
-	keptBytes = 1 << 20
 )
 
 // MachineOptions are what a machine needs.
@@ -76,20 +72,11 @@ type Machine struct {
 	waiting []*Item        // items that ended and are not text
 	weight  int            // bytes that they take, about
 	weighed *Transcription // what was counted last
-	last    string         // the id of the item before
 	ended   time.Time
-	known   []record
-	bytes   int // of known that the client sent
+	known   conversation
 
 	// Items counts those that were committed.
 	Items int
-}
-
-// record is an item that can be retrieved.
-type record struct {
-	id         string
-	transcript *string
-	sent       json.RawMessage // by the client
 }
 
 // Item is a stretch of speech with its text.
@@ -311,7 +298,7 @@ func (m *Machine) stopTurn() {
 // end ends the open item at a position.
 func (m *Machine) end(at int64, now time.Time) {
 	it := m.open
-	it.End, it.Committed, it.previous = at, now, m.last
+	it.End, it.Committed, it.previous = at, now, m.known.last()
 	if m.turns != nil {
 		if it.turn {
 			m.tell(typeSpeechStopped, stoppedEvent{m.named(typeSpeechStopped), millis(at), it.ID})
@@ -324,8 +311,8 @@ func (m *Machine) end(at int64, now time.Time) {
 		added = typeItemCreated
 	}
 	m.tell(added, itemEvent{m.named(added), orNull(it.previous), bodyOf(it.ID, nil)})
-	m.remember(record{id: it.ID})
-	m.last, m.ended = it.ID, now
+	m.known.insert(len(m.known.items), record{id: it.ID})
+	m.ended = now
 	m.Items++
 	m.waiting = append(m.waiting, it)
 	m.weight += it.weight
@@ -466,22 +453,10 @@ func (m *Machine) leave(it *Item) bool {
 }
 
 func (m *Machine) complete(it *Item, transcript *string) {
-	for i := range m.known {
-		if m.known[i].id == it.ID {
-			m.known[i].transcript = transcript
-		}
+	if n := m.known.find(it.ID); n >= 0 {
+		m.known.items[n].transcript = transcript
 	}
 	if !m.beta {
 		m.tell(typeItemDone, itemEvent{m.named(typeItemDone), orNull(it.previous), bodyOf(it.ID, transcript)})
-	}
-}
-
-// remember keeps an item to be retrieved, and forgets the oldest beyond the bounds.
-func (m *Machine) remember(r record) {
-	m.known = append(m.known, r)
-	m.bytes += len(r.sent)
-	for len(m.known) > keptItems || m.bytes > keptBytes {
-		m.bytes -= len(m.known[0].sent)
-		m.known = m.known[1:]
 	}
 }

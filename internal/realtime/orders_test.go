@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -235,7 +236,7 @@ func (w *world) step() {
 	case 13:
 		w.update()
 	case 14:
-		w.say(`{"type":"conversation.item.create","item":{"type":"message"}}`)
+		w.converse()
 		w.machine.Advance(w.now)
 	case 15:
 		switch w.r.IntN(6) {
@@ -256,6 +257,53 @@ func (w *world) step() {
 			w.speak(5*time.Second, false) // longer than an item may be
 		}
 	}
+}
+
+// converse has the client put an item anywhere, or delete one.
+func (w *world) converse() {
+	items := conversationOf(w.t, w.events)
+	one := "root"
+	if len(items) > 0 {
+		one = items[w.r.IntN(len(items))]
+	}
+	switch w.r.IntN(5) {
+	case 0:
+		w.say(`{"type":"conversation.item.create","item":{"type":"message"}}`)
+	case 1:
+		w.say(`{"type":"conversation.item.create","previous_item_id":"root","item":{"type":"message"}}`)
+	case 2:
+		w.say(`{"type":"conversation.item.create","previous_item_id":"` + one + `","item":{"type":"message"}}`)
+	case 3:
+		w.errors++
+		w.say(`{"type":"conversation.item.create","previous_item_id":"nobody","item":{"type":"message"}}`)
+	case 4:
+		if one == "root" {
+			w.errors++
+		}
+		w.say(`{"type":"conversation.item.delete","item_id":"` + one + `"}`)
+	}
+}
+
+// conversationOf are the items that events tell of, in their order.
+func conversationOf(t *testing.T, events []map[string]any) (items []string) {
+	t.Helper()
+	for _, e := range events {
+		switch e["type"] {
+		case "conversation.item.added", "conversation.item.created":
+			at := 0
+			if previous, there := e["previous_item_id"].(string); there {
+				if at = 1 + slices.Index(items, previous); at == 0 {
+					t.Fatalf("an item was added behind %s, which nobody knows: %v", previous, items)
+				}
+			}
+			body, _ := e["item"].(map[string]any)
+			id, _ := body["id"].(string)
+			items = slices.Insert(items, at, id)
+		case "conversation.item.deleted":
+			items = slices.DeleteFunc(items, func(id string) bool { return id == e["item_id"] })
+		}
+	}
+	return items
 }
 
 // commit commits; OpenAI answers an empty commit with an error, and Scout with none right after an item.
