@@ -145,6 +145,11 @@ func TestRepeated(t *testing.T) {
 		"a real repetition, much longer":    {"no no no", strings.Repeat("no ", 20), bench.Repeated{Loops: 1}},
 		"a real repetition, heard as other": {"no no no", "know go", bench.Repeated{}},
 		"a real repetition, heard wrong":    {"a b c d a b c d", "a x c d a x c d", bench.Repeated{}},
+		"a word of it, heard wrong once":    {"a b c d a b c d", "a b c d a x c d", bench.Repeated{}},
+		"a word of it, left out once":       {"a b c d e f a b c d e f", "a b c d e f a b c e f", bench.Repeated{}},
+		"the end, not said again":           {"x y z a b c d a b c d", "x y z a b c d", bench.Repeated{Lost: 1}},
+		"once, and half of it again":        {"a b c d a b c d", "a b c d a b", bench.Repeated{Lost: 1}},
+		"all wrong, one stands elsewhere":   {"no no no but no", "go go go but no", bench.Repeated{}},
 		"one word, heard wrong each time":   {"no no no no then", "go go go go then", bench.Repeated{}},
 		"tear down the fence":               {"tear down the fence tear down the fence", "tear down the fence tear down the fence", bench.Repeated{}},
 	} {

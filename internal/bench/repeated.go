@@ -1,6 +1,9 @@
 package bench
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // Repeated counts what a text says again at once, and the reference does not.
 type Repeated struct {
@@ -8,7 +11,7 @@ type Repeated struct {
 	Loops int `json:"loops"`
 	// Twice are phrases of three words or more that stand twice or three times.
 	Twice int `json:"twice"`
-	// Lost are repetitions of the reference that the text has fewer times.
+	// Lost are repetitions of the reference that the text has fewer times. A phrase of which a word is heard wrong counts.
 	Lost int `json:"lost"`
 }
 
@@ -68,10 +71,10 @@ func most(words, phrase []string) (times int) {
 	return times
 }
 
-// misheard returns how often something is said again in the reference that may be the phrase, heard wrong each time: it has about the same
-// number of words.
-func misheard(real []phraseRun, phrase []string) (times int) {
-	for _, r := range real {
+// misheard returns how often something is said again that may be the phrase, heard wrong each time: it has about the same number of
+// words.
+func misheard(runs []phraseRun, phrase []string) (times int) {
+	for _, r := range runs {
 		if longer := max(len(r.phrase), len(phrase)); 3*(longer-min(len(r.phrase), len(phrase))) <= longer {
 			times = max(times, r.times)
 		}
@@ -79,10 +82,18 @@ func misheard(real []phraseRun, phrase []string) (times int) {
 	return times
 }
 
+// kept reports whether a text has all of a repetition, with at most a third as many edits as the phrase has words. If it was said once
+// less, there would be more.
+func kept(text []string, run phraseRun) bool {
+	said := slices.Repeat(run.phrase, run.times)
+	found := strings.Fields(Passage(strings.Join(text, " "), strings.Join(said, " ")))
+	return 3*CountEdits(said, found).Errors() <= len(run.phrase)
+}
+
 // repeatedIn compares the repetitions of a text with those of its reference.
 func repeatedIn(reference, text []string) (r Repeated) {
-	said := repetitions(reference)
-	for _, run := range repetitions(text) {
+	said, heard := repetitions(reference), repetitions(text)
+	for _, run := range heard {
 		real := max(most(reference, run.phrase), misheard(said, run.phrase))
 		switch {
 		case run.times <= real:
@@ -93,7 +104,8 @@ func repeatedIn(reference, text []string) (r Repeated) {
 		}
 	}
 	for _, run := range said {
-		if heard := most(text, run.phrase); heard > 0 && heard < run.times {
+		times := most(text, run.phrase)
+		if times > 0 && times < run.times && misheard(heard, run.phrase) < run.times && !kept(text, run) {
 			r.Lost++
 		}
 	}
