@@ -11,8 +11,16 @@ import (
 )
 
 // longHole is the length from which a stretch between the words of a piece is decoded by itself. A pause may be that
-// long, but it is quiet.
-const longHole = 3 * time.Second
+// long, but it is quiet. Whisper is asked about the length of a short sentence, which it skips when it was said twice; it says of
+// sounds that nobody speaks. Measured: docs/adr/0017-lost-text.md.
+const (
+	longHole     = 3 * time.Second
+	longRechecks = 2 * time.Second
+)
+
+// strayed is how many words at the end of a piece may have been said before the hole in front of them: of what is said twice
+// and written once, the model may place the last words where they are said again.
+const strayed = 2
 
 // fillHoles decodes long stretches that have sound but no words by themselves, because the model sometimes ends a text
 // too early, or skips a part. If the words have no times, it is not known where the holes are, and nothing is done.
@@ -23,8 +31,11 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 	if how.Effort == EffortQuick || len(d.Words) == 0 {
 		return d, nil
 	}
-	loud := piece.Peak() - withoutText
-	for _, h := range holes(d) {
+	loud, least := piece.Peak()-withoutText, longHole
+	if how.Trait.Rechecks {
+		least = longRechecks
+	}
+	for _, h := range holes(d, least) {
 		part, ok := piece.Part(h.From, h.To)
 		if !ok || part.Contrast() < mute || d.named(h) {
 			continue
@@ -34,7 +45,11 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 			continue
 		}
 		c.again(part, reasonHole)
-		found, err := c.hearHole(ctx, part, how)
+		at := wordsUntil(d.Words, h.To)
+		found, again, err := c.hearStrayed(ctx, piece, h, how, d, d.Words[at:])
+		if err == nil && !again {
+			found, err = c.hearHole(ctx, part, how)
+		}
 		if err != nil {
 			return Decoded{}, err
 		}
@@ -48,17 +63,41 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 		case found.Tokens > 0 && found.confidence() < believable:
 			d.lose(h, reasonHole)
 		default:
-			at := slices.IndexFunc(d.Words, func(w scout.Word) bool { return w.Start != nil && *w.Start >= h.To })
-			if at < 0 {
-				at = len(d.Words)
+			n, rest := misplaced(piece, d.Words[:at], found.Words), d.Words[at:]
+			if again {
+				rest = nil
 			}
-			n := misplaced(piece, d.Words[:at], found.Words)
-			d.Words = slices.Concat(d.Words[:at-n], found.Words, d.Words[at:])
+			d.Words = slices.Concat(d.Words[:at-n], found.Words, rest)
 			d.Tokens, d.LogProb = d.Tokens+found.Tokens, d.LogProb+found.LogProb
 		}
 	}
 	slices.SortFunc(d.Empty, func(a, b Empty) int { return int(a.From - b.From) })
 	return d, nil
+}
+
+// wordsUntil returns how many words there are before the first one that begins at a time or later.
+func wordsUntil(words []scout.Word, at time.Duration) int {
+	i := slices.IndexFunc(words, func(w scout.Word) bool { return w.Start != nil && *w.Start >= at })
+	if i < 0 {
+		return len(words)
+	}
+	return i
+}
+
+// hearStrayed decodes a hole together with what is behind it, if that is no more than strayed words. It returns false if it was not
+// done, or if the text is not sure or does not end with those words: then the hole is decoded alone.
+func (c *Decoder) hearStrayed(ctx context.Context, piece segment.Piece, hole Span, how How, d Decoded, rest []scout.Word) (Decoded, bool, error) {
+	part, ok := piece.Part(hole.From, d.Core.To)
+	if n := len(rest); !ok || n == 0 || n > strayed || !how.Trait.Rechecks {
+		return Decoded{}, false, nil
+	}
+	found, err := c.hearHole(ctx, part, how)
+	if err != nil {
+		return Decoded{}, false, err
+	}
+	more := len(found.Words) - len(rest)
+	sure := more > 0 && align.Alike(found.Words[more:], rest) && found.confidence() >= believable && len(found.SetAside) == 0
+	return found, sure, nil
 }
 
 // hearHole decodes a hole. Where the language of the piece was detected, that of the hole is detected anew, because the model skips what is
@@ -93,12 +132,12 @@ func misplaced(piece segment.Piece, before, found []scout.Word) int {
 	return 0
 }
 
-// holes returns the long stretches of the core of a piece between words with times.
-func holes(d Decoded) []Span {
+// holes returns the stretches of the core of a piece between words with times that are at least so long.
+func holes(d Decoded, least time.Duration) []Span {
 	var found []Span
 	from, sure := d.Core.From, true
 	add := func(to time.Duration) {
-		if sure && to-from >= longHole {
+		if sure && to-from >= least {
 			found = append(found, Span{from, to})
 		}
 	}

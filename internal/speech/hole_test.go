@@ -1,6 +1,7 @@
 package speech_test
 
 import (
+	"cmp"
 	"context"
 	"strings"
 	"testing"
@@ -89,6 +90,78 @@ func TestLongHolesAreDecodedByThemselves(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// A model that says itself that nobody speaks is asked about shorter holes.
+func TestShorterHolesOfAModelThatRechecks(t *testing.T) {
+	t.Parallel()
+	for _, test := range []struct {
+		rechecks bool
+		to       float64
+		words    int
+	}{{true, 6, 30}, {true, 5.6, 26}, {false, 6, 25}} {
+		tr, _ := transcriber(&drowsy{from: 4, to: test.to})
+		options := speech.Options{Words: true, Trait: speech.Trait{Rechecks: test.rechecks}}
+		got, err := tr.Transcribe(t.Context(), &tape{frames: 12 * rate}, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(strings.Fields(got.Text())); n != test.words {
+			t.Errorf("a hole until %v s, rechecks %v: %d words, want %d: %s", test.to, test.rechecks, n, test.words, got.Text())
+		}
+	}
+}
+
+// straying reads a tape of twelve seconds. It skips all behind the fourth but the last word, and never hears the last word of a stretch
+// that ends earlier.
+type straying struct {
+	end  string  // its last word where it hears the end without the beginning; empty for the one that is said
+	sure float64 // log-probability of that text
+}
+
+func (s *straying) Transcribe(_ context.Context, request engine.Request) (*scout.Hypothesis, error) {
+	from := speechtest.PositionOf(request.Samples[0])
+	to := from + len(request.Samples)
+	h, sure := hear(from, to, true), -0.1
+	last := len(h.Words) - 1
+	switch {
+	case from < rate:
+		h.Words = append(h.Words[:10], h.Words[last])
+	case to < 12*rate:
+		h.Words = h.Words[:last]
+	default:
+		h.Words[last].Text, sure = cmp.Or(s.end, h.Words[last].Text), s.sure
+	}
+	for range h.Words {
+		h.Tokens = append(h.Tokens, scout.Token{LogProb: &sure})
+	}
+	h.EndLogProb = &sure
+	return h, nil
+}
+
+// A word behind a hole may have been said before it: it is heard with the hole, and taken from there if the text ends with it.
+func TestStrayedWords(t *testing.T) {
+	t.Parallel()
+	for situation, test := range map[string]struct {
+		model    straying
+		rechecks bool
+		words    int
+	}{
+		"heard with the hole": {straying{sure: -0.1}, true, 30},
+		"another word":        {straying{end: "other", sure: -0.1}, true, 29},
+		"an unlikely text":    {straying{sure: -1}, true, 29},
+		"the fast model":      {straying{sure: -0.1}, false, 29},
+	} {
+		tr, _ := transcriber(&test.model)
+		options := speech.Options{Words: true, Trait: speech.Trait{Rechecks: test.rechecks}}
+		got, err := tr.Transcribe(t.Context(), &tape{frames: 12 * rate}, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(strings.Fields(got.Text())); n != test.words || len(got.SetAside) > 0 {
+			t.Errorf("%s: %d words, want %d: %s; set aside %+v", situation, n, test.words, got.Text(), got.SetAside)
+		}
 	}
 }
 

@@ -134,7 +134,7 @@ func TestVote(t *testing.T) {
 			}
 			o.Words, o.Trait = true, speech.Trait{Rechecks: true}
 			o.Vote = &speech.Vote{Fast: &c.fast, Languages: []string{"en"}, Rule: vote.Default(), Words: c.words}
-			transcript, err := b.Transcribe(context.Background(), &tape{frames: 3 * rate}, o)
+			transcript, err := b.Transcribe(context.Background(), &tape{frames: 5 * rate / 2}, o)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -180,7 +180,7 @@ func TestWatchedVote(t *testing.T) {
 			scores = append(scores, *d.Scores)
 		}
 	}}
-	transcript, err := b.Transcribe(context.Background(), &tape{frames: 3 * rate}, o)
+	transcript, err := b.Transcribe(context.Background(), &tape{frames: 5 * rate / 2}, o)
 	if err != nil {
 		t.Fatal(err)
 	}
