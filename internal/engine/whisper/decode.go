@@ -57,11 +57,12 @@ type decoding struct {
 	prompt   []int64          // what stands before the text
 	start    int              // where the start marker is in it
 	frames   int              // heard, silence included
+	blank    bool             // how they were heard, as in hearing
 	placer   *wordtime.Placer // has seen the decode if words are wanted
 }
 
-// average is the mean log-probability of the tokens and the end.
-func (d *decoding) average() float64 {
+// sum is the log-probability of the tokens and the end.
+func (d *decoding) sum() float64 {
 	sum := 0.0
 	for _, p := range d.logprobs {
 		sum += float64(p)
@@ -69,8 +70,11 @@ func (d *decoding) average() float64 {
 	if d.ending != nil {
 		sum += float64(*d.ending)
 	}
-	return sum / float64(len(d.tokens)+1)
+	return sum
 }
+
+// average is the mean log-probability of the tokens and the end.
+func (d *decoding) average() float64 { return d.sum() / float64(len(d.tokens)+1) }
 
 // session is one job on a slot: the audio that was heard last is kept, so that another look at it need not hear it again.
 type session struct {
@@ -94,7 +98,7 @@ func (s *session) decode(ctx context.Context, w how) (*decoding, error) {
 		return nil, err
 	}
 	s.step.Decode(0)
-	d := &decoding{frames: frames}
+	d := &decoding{frames: frames, blank: w.blank()}
 	if s.align {
 		d.placer, s.placer = s.placer, s.model.placer() // that of an earlier decode is kept: its text may be the better one
 		d.placer.Begin(frames, len(s.samples))

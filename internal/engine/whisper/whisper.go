@@ -192,6 +192,9 @@ func (s *session) transcribe(ctx context.Context, w how) (d *decoding, err error
 		var again []wire.AgainReason
 		d, again, err = settle(ctx, s, w)
 		s.again = append(s.again, again...)
+		if err == nil && !w.once {
+			d, err = s.recount(ctx, d)
+		}
 		return err
 	})
 	if err != nil {
