@@ -5,15 +5,15 @@ import (
 	"time"
 )
 
-// Schema returns the JSON Schema (2020-12) of the settings by group and name: what each is, its default, and what is allowed.
+// Schema returns the JSON Schema (2020-12) of the settings by group and name: what people call each, what it is, its default, and what is allowed.
 func Schema() map[string]any {
 	groups := map[string]any{}
 	for _, f := range fields(Default()) {
 		group, name, _ := strings.Cut(f.name, ".")
 		if groups[group] == nil {
-			groups[group] = map[string]any{"type": "object", "title": group, "additionalProperties": false, "properties": map[string]any{}}
+			groups[group] = map[string]any{"type": "object", "title": titleOf(group), "additionalProperties": false, "properties": map[string]any{}}
 		}
-		property := map[string]any{"type": "string", "title": f.name, "description": f.about, "default": f.text()}
+		property := map[string]any{"type": "string", "title": titleOf(f.name), "description": f.about, "default": f.text()}
 		switch v := f.value.(type) {
 		case int:
 			property["type"], property["default"], property["minimum"], property["maximum"] = "integer", v, *f.min, *f.max

@@ -58,15 +58,7 @@ export const system = {
     theme: "This browser remembers it.",
     shortcuts: "Everything on this page can be done by keyboard.",
     show: "Show them",
-    groups: {
-      data: "What Scout keeps", models: "Models", recordings: "Recordings", record: "Recording", transcribe: "Making texts", dictation: "Dictation", insert: "Inserting text", log: "Log", trace: "Traces", programs: "Programs", daemon: "Daemon", engine: "Engine",
-      retention: "What is removed when", http: "Network", tls: "Encrypted connections", auth: "Who may use Scout", limits: "Limits", live: "Live sound", uploads: "Uploads", exports: "Exports", metrics: "Metrics", webhooks: "Webhooks", health: "Health", api: "OpenAI's interface",
-    } as Record<string, string>,
-    // The name of a setting as one reads it: audio_days is "Audio days".
-    name: (key: string) => {
-      const said = key.replace(/_/g, " ").replace(/\b(cpu|mb|ca|http|tls)\b/g, (word) => word.toUpperCase());
-      return said.charAt(0).toUpperCase() + said.slice(1);
-    },
+    number: (words: string[]) => `Write a whole number${words.map((word) => `, or ${word}`).join("")}.`,
     search: "Find a setting",
     none: "No setting has these words.",
     saved: "Saved",
@@ -79,7 +71,7 @@ export const system = {
     broken: (why: string) => `The file of the settings has an error, and the last valid ones count: ${why}`,
   },
   charts: {
-    title: "How it went",
+    title: "Recent activity",
     span: "Time",
     hour: "Last hour",
     day: "Last day",

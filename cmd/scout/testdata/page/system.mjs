@@ -22,7 +22,7 @@ export async function test(house) {
   await moonshine.getByText("in memory,").waitFor({ state: "detached" });
   await page.getByRole("link", { name: "Settings", exact: true }).click();
   await page.getByLabel("Find a setting").fill("rate of recordings");
-  const rate = page.getByLabel(/^rate$/i);
+  const rate = page.getByLabel("Sample rate");
   await rate.fill("48000");
   await rate.press("Tab");
   await page.getByText("Saved").waitFor();
@@ -244,7 +244,7 @@ async function filled(house) {
   await page.getByRole("link", { name: "System" }).first().click();
   await page.locator("canvas").first().waitFor();
   await snap(page, "system-degraded");
-  await page.getByText("How it went").evaluate((e) => e.scrollIntoView());
+  await page.getByText("Recent activity").evaluate((e) => e.scrollIntoView());
   await page.waitForTimeout(300);
   await snap(page, "system-charts");
   await page.getByRole("group", { name: "Memory", exact: true }).focus();
