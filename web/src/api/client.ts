@@ -1,5 +1,6 @@
 // Requests to the daemon, typed against its OpenAPI document: npm run types makes schema.d.ts of docs/formats/openapi.json.
 import createClient from "openapi-fetch";
+import { compare } from "../lib/present";
 import { sentences } from "../lib/sentences";
 import type { components, paths } from "./schema";
 
@@ -12,7 +13,23 @@ export const root = (globalThis.document?.baseURI ?? "http://scout/").replace(/\
 export const address = (path: string): string => root + path;
 
 /** client sends one request: await ask(client.GET("/api/v1/recordings/{id}", { params: { path: { id } } })). */
-export const client = createClient<paths>({ baseUrl: root });
+export const client = createClient<paths>({ baseUrl: root, fetch: patient });
+
+const attempts = 3; // of a question that Scout is too busy for
+const longest = 10_000; // ms that one waits at most, whatever Scout says
+
+/** patient asks again, as Scout says when, where it has no time for a question at the moment. What changes something is told at once: the person decides. */
+export async function patient(request: Request): Promise<Response> {
+  for (let attempt = 1; ; attempt++) {
+    const asked = Date.now();
+    const answer = await fetch(request);
+    compare(answer.headers.get("Date"), asked, Date.now());
+    const after = Number(answer.headers.get("Retry-After-Ms") ?? NaN);
+    if (request.method !== "GET" || (answer.status !== 429 && answer.status !== 503) || Number.isNaN(after) || after > longest || attempt === attempts) return answer;
+    await new Promise((go) => setTimeout(go, after));
+    request.signal.throwIfAborted();
+  }
+}
 
 /** Problem is why a request failed. code is one of docs/RUNBOOK.md; offline where no answer came. */
 export class Problem extends Error {

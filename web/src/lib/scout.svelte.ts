@@ -1,12 +1,16 @@
 // What the whole page knows of the daemon: whether this browser is the owner's, how Scout is, and what is being recorded.
 import { type Schema, ask, client, onRefused, Problem, root } from "../api/client";
 import { events } from "../live/events.svelte";
+import { reading } from "./reading";
 
 /** Who is what this browser may do: unknown until the daemon has answered, nobody where it needs scout open. */
 export type Who = "unknown" | "owner" | "client" | "nobody";
 
 const tellEvery = 1000; // ms
-const askAgain = 3000; // ms, while this browser is nobody's: scout open may have run in another tab
+const askAgain = 3000; // ms, while this browser is nobody's, for scout open may have run in another tab; and where Scout had no answer
+
+// healthOf is what an answer says of Scout's health: 503 has the same form, and an error has another.
+export const healthOf = (body: unknown): Schema["Health"] | undefined => (Array.isArray((body as Partial<Schema["Health"]> | undefined)?.components) ? (body as Schema["Health"]) : undefined);
 
 class Scout {
   who = $state<Who>("unknown");
@@ -65,40 +69,40 @@ class Scout {
   /** look finds out who this browser is to the daemon, and how Scout is. */
   async look(): Promise<void> {
     clearTimeout(this.#timer);
-    try {
-      this.#recorder(await ask(client.GET("/api/v1/recorder")));
+    await this.readRecorder();
+    if (this.who === "owner") await this.#readHealth();
+  }
+
+  /** readRecorder reads what is recorded at the moment. That Scout answers says who this browser is. */
+  readRecorder = reading(
+    () => ask(client.GET("/api/v1/recorder")),
+    (now) => {
+      this.recorder = now;
+      this.since = now.recording && now.state !== "idle" ? Date.now() - now.recording.seconds * 1000 : undefined;
       const known = this.who === "owner";
       this.who = "owner";
       this.was = true;
       if (!known) events.anew();
-      await this.#readHealth();
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e;
-      if (e.code === "offline") events.again();
-    }
-  }
+    },
+    ({ code, status }) => {
+      if (code === "offline") events.again();
+      if (status === 401 || status === 403) return; // refused asks again
+      clearTimeout(this.#timer);
+      this.#timer = setTimeout(() => void this.look(), askAgain);
+    },
+  );
 
-  async readRecorder(): Promise<void> {
-    try {
-      this.#recorder(await ask(client.GET("/api/v1/recorder")));
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e; // the next event, or the next connection, asks again
-    }
-  }
-
-  async #readHealth(): Promise<void> {
-    try {
-      const answer = await client.GET("/api/v1/health");
-      this.health = answer.data ?? (answer.error as unknown as Schema["Health"]); // 503 has the same form
-    } catch {
-      // it is asked for again when there is a connection
-    }
-  }
-
-  #recorder(now: Schema["Recorder"]): void {
-    this.recorder = now;
-    this.since = now.recording && now.state !== "idle" ? Date.now() - now.recording.seconds * 1000 : undefined;
-  }
+  #readHealth = reading(
+    async () => {
+      try {
+        const { data, error } = await client.GET("/api/v1/health");
+        return data ?? healthOf(error);
+      } catch {
+        return undefined; // the page says that Scout is away
+      }
+    },
+    (now) => (this.health = now ?? this.health),
+  );
 
   #refused(problem: Problem): void {
     this.who = problem.status === 403 ? "client" : "nobody";

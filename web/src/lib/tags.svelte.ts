@@ -1,6 +1,7 @@
 // All tags with the number of recordings that have each, the most used first.
-import { type Schema, ask, client, Problem } from "../api/client";
+import { type Schema, ask, client } from "../api/client";
 import { events } from "../live/events.svelte";
+import { reading } from "./reading";
 
 const settle = 500; // ms: several changes are read once
 
@@ -10,7 +11,7 @@ class Tags {
   /** watch keeps the list as it is while somebody looks: $effect(() => tags.watch()). */
   watch(): () => void {
     let timer: ReturnType<typeof setTimeout>;
-    const read = () => void this.#read();
+    const read = () => void this.#read(); // where it fails, the next event asks again
     const later = () => {
       clearTimeout(timer);
       timer = setTimeout(read, settle);
@@ -23,13 +24,10 @@ class Tags {
     };
   }
 
-  async #read(): Promise<void> {
-    try {
-      this.all = (await ask(client.GET("/api/v1/tags"))).data ?? [];
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e; // the next event asks again
-    }
-  }
+  #read = reading(
+    () => ask(client.GET("/api/v1/tags")),
+    ({ data }) => (this.all = data ?? []),
+  );
 }
 
 export const tags = new Tags();

@@ -1,4 +1,5 @@
 // Times as people say them. Exact ones go into the title of the element.
+import { present } from "./present";
 
 const language = () => document.documentElement.lang || "en";
 
@@ -18,7 +19,7 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 /** ago is how long ago something was: "2 min. ago". Beyond a week it is the day. now is the present time in ms. */
-export function ago(at: string | number | Date, now = Date.now()): string {
+export function ago(at: string | number | Date, now = present()): string {
   const then = new Date(at).getTime();
   let count = Math.max(0, (now - then) / 1000);
   if (count < 10) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(0, "second");
@@ -30,7 +31,7 @@ export function ago(at: string | number | Date, now = Date.now()): string {
 }
 
 /** until is in how long something will be: "in 5 min.". What should have been by now is "now". */
-export function until(at: string | number | Date, now = Date.now()): string {
+export function until(at: string | number | Date, now = present()): string {
   let count = Math.max(0, (new Date(at).getTime() - now) / 1000);
   if (count < 1) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(0, "second");
   for (const [unit, many] of steps) {
@@ -52,7 +53,7 @@ export function lasting(text: string): string {
 export const exact = (at: string | number | Date): string => new Intl.DateTimeFormat(language(), { dateStyle: "full", timeStyle: "medium" }).format(new Date(at));
 
 /** day is the heading of a day in a list: Today, Yesterday, Thursday, 26 November. */
-export function day(at: string | number | Date, now = Date.now()): string {
+export function day(at: string | number | Date, now = present()): string {
   const midnight = (t: number) => new Date(t).setHours(0, 0, 0, 0);
   const then = new Date(at).getTime();
   const days = Math.round((midnight(now) - midnight(then)) / 86_400_000);

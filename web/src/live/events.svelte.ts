@@ -57,7 +57,10 @@ class Events {
     return () => this.#hears.delete(hear);
   }
 
-  /** onReset calls back when events were missed: whatever was read before must be read again. It returns how to stop. */
+  /**
+   * onReset calls back when events may have been missed: whatever was read before must be read again. That is so whenever the stream begins, too: what happened
+   * between a question and the stream is in neither, and what was asked for while the daemon was away had no answer. It returns how to stop.
+   */
   onReset(call: () => void): () => void {
     this.#resets.add(call);
     return () => this.#resets.delete(call);
@@ -84,15 +87,22 @@ class Events {
 
   #take(message: ToTab): void {
     switch (message.is) {
-      case "link":
+      case "link": {
+        const begins = message.link === "online" && this.link !== "online";
         this.link = message.link;
+        if (begins) this.#reset();
         break;
+      }
       case "reset":
-        for (const call of this.#resets) call();
+        this.#reset();
         break;
       case "event":
         this.#deliver(message.event);
     }
+  }
+
+  #reset(): void {
+    for (const call of [...this.#resets]) call();
   }
 
   #deliver(event: Event): void {

@@ -1,5 +1,6 @@
 // What a dictation can be made with: microphones of the machine and of this browser, languages, models.
-import { type Schema, ask, client, Problem } from "../../api/client";
+import { type Schema, ask, client } from "../../api/client";
+import { reading } from "../../lib/reading";
 import { scout } from "../../lib/scout.svelte";
 import { sentences } from "../../lib/sentences";
 import { events } from "../../live/events.svelte";
@@ -35,26 +36,26 @@ class Options {
     };
   }
 
-  async #models(): Promise<void> {
-    try {
-      this.all = (await ask(client.GET("/api/v1/models"))).data;
+  #models = reading(
+    () => ask(client.GET("/api/v1/models")),
+    ({ data }) => {
+      this.all = data;
       this.read = true;
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e; // the next event asks again
-    }
-  }
+    }, // where it fails, the next event asks again
+  );
 
-  async #machine(): Promise<void> {
-    try {
+  #machine = reading(
+    () => ask(client.GET("/api/v1/devices")),
+    ({ data }) => {
       // What plays on the computer is no microphone, unless it was made the usual one.
-      this.machine = (await ask(client.GET("/api/v1/devices"))).data.filter((one) => !one.monitor || one.default);
+      this.machine = data.filter((one) => !one.monitor || one.default);
       this.missing = this.machine.length === 0 ? words.now.connect : undefined;
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e;
+    },
+    (e) => {
       this.machine = [];
-      this.missing = e.code === "offline" || e.status === 401 ? undefined : sentences(e.message, e.hint);
-    }
-  }
+      this.missing = /^(no_device$|device_|sound_server_)/.test(e.code) ? sentences(e.message, e.hint) : undefined; // of anything else nobody knows
+    },
+  );
 
   async #browser(): Promise<void> {
     const found = (await navigator.mediaDevices?.enumerateDevices()) ?? [];

@@ -1,5 +1,6 @@
 // The newest recordings.
-import { type Schema, ask, client, Problem } from "../../api/client";
+import { type Schema, ask, client } from "../../api/client";
+import { reading } from "../../lib/reading";
 import { scout } from "../../lib/scout.svelte";
 import { events } from "../../live/events.svelte";
 
@@ -27,15 +28,13 @@ class Recent {
     };
   }
 
-  async #read(): Promise<void> {
-    try {
-      const page = await ask(client.GET("/api/v1/recordings", { params: { query: { limit: many } } }));
-      this.all = page.data.filter((one) => one.state !== "recording");
+  #read = reading(
+    () => ask(client.GET("/api/v1/recordings", { params: { query: { limit: many } } })),
+    ({ data }) => {
+      this.all = data.filter((one) => one.state !== "recording");
       this.loaded = true;
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e; // the next event asks again
-    }
-  }
+    }, // where it fails, the next event asks again
+  );
 }
 
 export const recent = new Recent();
