@@ -29,6 +29,7 @@ export interface Choices {
 const w = words.now;
 const kept = remembered<Partial<Choices>>("dictation", {});
 const adoptAgain = 2000; // ms
+const storeWithin = 1000; // ms: sound that is there is sent, whether the browser can keep it or not
 const absentFor = 500; // ms, before the events of a dictation are asked for again
 const hear = 0.05; // s between two levels of the machine
 
@@ -48,6 +49,7 @@ class Dictating {
   #microphone: Microphone | undefined;
   #sender: Sender | undefined;
   #wanted = false; // false when it was stopped before it had begun
+  #away = ""; // the dictation that the person has put away: its recording may not have ended yet
   /** stopToText is how long the last final text took after the stop, in ms, for measurements. */
   stopToText = $state<number | undefined>();
   #stopped = 0;
@@ -58,7 +60,7 @@ class Dictating {
       // A dictation that began elsewhere, or before this page was opened.
       $effect(() => {
         const recording = scout.recorder?.recording;
-        if (recording?.live && scout.recorder?.state !== "idle" && this.current?.id !== recording.id && (!this.current || this.current.over)) untrack(() => this.#watch(recording));
+        if (recording?.live && scout.recorder?.state !== "idle" && this.current?.id !== recording.id && this.#away !== recording.id && (!this.current || this.current.over)) untrack(() => this.#watch(recording));
       });
     });
     events.on(["transcript"], (e) => this.#revised(e));
@@ -83,11 +85,12 @@ class Dictating {
     try {
       if (this.choices.source === "browser") await this.#fromBrowser(d);
       else await this.#fromMachine(d);
-      if (this.#wanted) return;
+      if (this.#wanted || this.current !== d) return; // the one that came after it has its recording
       const cancelled = d.phase === "cancelled";
       if (cancelled) d.phase = "opening"; // there is something to cancel now
       await (cancelled ? this.cancel() : this.stop());
     } catch (e) {
+      if (this.current !== d) return;
       void this.#quiet();
       this.current = undefined;
       this.problem = e instanceof Problem ? { message: e.code === "offline" ? w.problems.offline : e.message, hint: e.hint } : { message: String(e) };
@@ -99,6 +102,8 @@ class Dictating {
     const d = this.current;
     this.#wanted = false;
     if (!d || d.over || (d.phase === "opening" && !d.id && !this.#microphone)) return;
+    const { phase } = d;
+    if (phase === "stopping" || phase === "finishing") return;
     this.#stopped = performance.now();
     d.phase = "stopping";
     if (this.local) {
@@ -109,6 +114,7 @@ class Dictating {
     try {
       await ask(client.POST("/api/v1/recorder/stop", { body: { id: d.id } }));
     } catch (e) {
+      if (d.phase === "stopping") d.phase = phase; // it goes on, and can be stopped again
       this.#failed(e);
     }
   }
@@ -119,6 +125,7 @@ class Dictating {
     this.#wanted = false;
     if (!d || d.over) return;
     const begun = d.id !== "" || this.#microphone !== undefined;
+    const { phase } = d;
     d.phase = "cancelled";
     d.partial = d.note = "";
     if (!begun) return; // begin goes on from here
@@ -129,7 +136,8 @@ class Dictating {
       try {
         await ask(client.POST("/api/v1/live/{id}/cancel", { params: { path: { id: d.id } } }));
       } catch (e) {
-        this.#failed(e);
+        if (d.phase === "cancelled" && !d.ended) d.phase = phase; // as above
+        return this.#failed(e);
       }
     }
     toasts.say(w.cancelled);
@@ -172,6 +180,7 @@ class Dictating {
   /** clear makes room for the next dictation on the page. */
   clear(): void {
     if (this.current && !this.current.over) return;
+    this.#away = this.current?.id ?? "";
     this.current = undefined;
     this.levels.clear();
   }
@@ -215,6 +224,7 @@ class Dictating {
       }
       if (!d.live) level();
       if (d.ended || e.type === "ended") leave();
+      if (e.type === "ended" && !d.over) void this.#absent(d); // the stream has ended, and not with its last event
     });
     const leave = () => {
       level();
@@ -234,7 +244,7 @@ class Dictating {
   async #absent(d: Dictation): Promise<void> {
     if (d !== this.current || d.over) return;
     await scout.readRecorder();
-    if (scout.recorder?.recording?.id === d.id) {
+    if (scout.recorder?.recording?.id === d.id || scout.recorder?.state === "failed") { // a recorder that cannot be asked may have it
       setTimeout(() => {
         if (d === this.current && !d.over) this.#follow(d);
       }, absentFor);
@@ -280,8 +290,9 @@ class Dictating {
         scout.own = { since: d.since };
       },
     });
+    if (this.current !== d) return microphone.close(); // it was cancelled, and another one begun, while the browser asked the person
     this.#microphone = microphone;
-    await store.open().catch(() => undefined);
+    await Promise.race([store.open().catch(() => undefined), new Promise((go) => setTimeout(go, storeWithin))]);
     const { language, model } = this.choices;
     const one: Kept = {
       key: random(), id: "", rate: microphone.rate, at: 0, base: 0, after: 0, began: Date.now(), labels: microphone.labels,

@@ -74,6 +74,8 @@ export class Dictation {
 
   /** over is true when nothing more comes of the recording. */
   over = $derived(this.phase === "done" || this.phase === "failed" || this.phase === "cancelled");
+  /** told is true where the pieces say the whole text: it came as it was said, and nothing has changed it since. */
+  told = $derived(this.pieces.reduce((all, one) => (one.is === "text" ? all + one.text : all), "").replace(/\s+/g, "") === this.text.replace(/\s+/g, ""));
   /** live is true while sound is taken, or about to be. */
   live = $derived(this.phase === "opening" || this.phase === "listening" || this.phase === "away");
 
@@ -181,5 +183,6 @@ export class Dictation {
     this.first = better && this.version > 0 && text !== this.text ? this.text : "";
     this.text = text;
     this.version = version;
+    if (this.phase === "failed") this.phase = "done"; // its text was made later
   }
 }

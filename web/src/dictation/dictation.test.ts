@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { expect, it, vi } from "vitest";
 import { Dictation, type LiveEvent } from "./dictation.svelte";
 
 const after = (...events: LiveEvent[]) => {
@@ -63,4 +63,14 @@ it("waits for what comes before, where another tab had the events first", () => 
   expect(d.phase).toBe("listening");
   d.take({ seq: 9, type: "final", text: "One two", version: 1 });
   expect([d.phase, d.text]).toEqual(["done", "One two"]);
+});
+
+it("has a text where one was made after all, and knows whether the pieces say it", async () => {
+  vi.stubGlobal("fetch", async () => new Response('{"text":"One two.","version":1}', { headers: { "Content-Type": "application/json" } }));
+  const d = after(listening, { seq: 2, type: "committed", text: "One" }, { seq: 3, type: "state", state: "failed", error: { code: "engine_failed", message: "x" } });
+  d.id = "a";
+  await d.revise(1, false);
+  expect([d.phase, d.text, d.told]).toEqual(["done", "One two.", false]);
+  expect(after({ seq: 1, type: "committed", text: "One" }, { seq: 2, type: "committed", text: " two." }, { seq: 3, type: "final", text: "One two.\n" }).told).toBe(true);
+  vi.unstubAllGlobals();
 });

@@ -50,13 +50,14 @@ export async function open(device: string, { hear, lost, still, missing }: Heard
     throw new Problem("device_unavailable", words.now.problems[why as "denied" | "none" | "busy"]);
   }
   const [track] = stream.getAudioTracks();
-  const context = new AudioContext({ latencyHint: "interactive" });
+  let context: AudioContext | undefined;
   try {
+    context = new AudioContext({ latencyHint: "interactive" });
     await context.audioWorklet.addModule(worklet);
     await context.resume();
   } catch (e) {
     for (const one of stream.getTracks()) one.stop();
-    await context.close();
+    await context?.close();
     throw e;
   }
   const source = context.createMediaStreamSource(stream);

@@ -83,6 +83,7 @@ export const now = {
     remote: "The computer where Scout runs",
     browser: "This browser",
     usual: "Usual microphone",
+    gone: "The chosen one, which is not connected",
     language: "Language",
     asSet: "Usual language",
     auto: "Detect",
@@ -90,7 +91,7 @@ export const now = {
     fast: "Fast model",
   },
   first: {
-    title: "Three things, and you can dictate",
+    title: "Get ready to dictate",
     microphone: "Your microphone",
     speak: "Say something. The bars should move.",
     silent: "No sound yet. Choose another microphone below, or raise its volume.",

@@ -39,7 +39,7 @@ export async function pictures(house) {
   await stranger.context().close();
 
   let page = await house.page();
-  await page.getByText("Three things").waitFor();
+  await page.getByText("Get ready to dictate").waitFor();
   await page.getByText("finds no microphone").waitFor();
   await snap(page, "no-microphone");
   await page.route("**/api/v1/devices", (route) => route.fulfill({ json: { backend: "pipewire", data: [{ id: "mic", name: "Built-in microphone", default: true, monitor: false, formats: [] }] } }));

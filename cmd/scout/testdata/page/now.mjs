@@ -61,7 +61,7 @@ async function stranger(house) {
 
 async function firstRun(house) {
   const page = await house.page();
-  await page.getByText("Three things, and you can dictate").waitFor();
+  await page.getByText("Get ready to dictate").waitFor();
   await page.getByText("is installed").waitFor();
   await fromBrowser(page);
   await page.getByRole("button", { name: "Check the microphone" }).click();
