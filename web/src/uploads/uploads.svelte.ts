@@ -3,12 +3,17 @@ import { untrack } from "svelte";
 import { defaultOptions, DetailedError, type PreviousUpload, Upload as Tus } from "tus-js-client";
 import { address, ask, client, Problem, problemOf, type Schema } from "../api/client";
 import { scout } from "../lib/scout.svelte";
+import type { Event } from "../live/hub";
 import { events } from "../live/events.svelte";
+import { words } from "../words";
+import { printOf } from "./print";
 
 export type State = "waiting" | "sending" | "queued" | "running" | "retrying" | "done" | "failed";
 
 const atOnce = 2; // files that are sent at the same time
 const waits = [0, 500, 1000, 2000, 4000, 8000]; // ms, between attempts
+const laterAgain = 10_000; // ms, where Scout takes nothing at the moment
+const inLine = 8; // jobs that wait and are followed, each by its place: of those behind them the beginning is told to everybody
 const speedOver = 3000; // ms: the time left is told by what was sent since
 
 export class Upload {
@@ -21,11 +26,18 @@ export class Upload {
   problem = $state.raw<Problem | undefined>();
   recording = $state<string | undefined>();
 
-  /** waits is true where it goes on by itself, when Scout is back and knows this browser. */
+  /** waits is true where it goes on by itself: when Scout is back, knows this browser, or has room again. */
   get waits(): boolean {
-    return this.problem?.code === "offline" || this.problem?.status === 401;
+    return this.problem?.code === "offline" || this.problem?.status === 401 || this.busy;
   }
 
+  /** busy is true where Scout takes no file at the moment. */
+  get busy(): boolean {
+    return this.problem?.status === 429 || (this.problem?.status === 503 && this.problem.retryable);
+  }
+
+  /** whole is true where Scout has all of it, and makes a recording of it as soon as there is room in the queue. */
+  whole = $state(false);
   job: string | undefined;
   release: () => void = () => undefined;
   tus: Tus | undefined;
@@ -73,12 +85,16 @@ const lockOf = (url: string): string => `scout-upload-${new URL(url, document.ba
 class Uploads {
   all = $state.raw<Upload[]>([]);
   left = $state.raw<Left[]>([]);
+  /** count is how many there are, and how many of them have their text or get none. */
+  count = $derived({ done: this.all.filter((one) => one.state === "done").length, failed: this.all.filter((one) => one.state === "failed" && !one.waits).length, all: this.all.length });
   /** line is how long it takes until everything that waits in Scout has its text, in seconds; undefined where nobody knows. */
   line = $state<number | undefined>();
   #next = 1;
   #asked = 0;
 
   constructor() {
+    events.on(["job", "upload.finished"], (e) => this.#hear(e));
+    events.onReset(() => this.#reread());
     $effect.root(() => {
       $effect(() => {
         if (events.link !== "online" || scout.who !== "owner") return;
@@ -140,7 +156,7 @@ class Uploads {
   /** remove ends one that goes on, or forgets one that has ended. What was made of a file stays; a file that gave no text goes to the trash. */
   remove(one: Upload): void {
     this.all = this.all.filter((other) => other !== one);
-    one.unfollow?.();
+    this.#leave(one);
     one.release();
     if (!one.recording) void one.tus?.abort(true).catch(() => undefined); // it expires by itself
     else if (one.state !== "done") void this.#discard(one.recording, one.job);
@@ -169,11 +185,18 @@ class Uploads {
     one.state = "sending";
     one.begin();
     if (one.file.size === 0) return this.#failed(one, new Problem("audio_empty", "the file is empty"));
+    let print: string;
+    try {
+      print = await printOf(one.file);
+    } catch {
+      return this.#failed(one, new Problem("file_unreadable", words.library.upload.unreadable));
+    }
     let refused: Problem | undefined;
     const tus = (one.tus = new Tus(one.file, {
       endpoint: address("/api/v1/uploads"),
       retryDelays: waits,
       removeFingerprintOnSuccess: true,
+      fingerprint: () => Promise.resolve(`scout-${print}-${address("/api/v1/uploads")}`),
       metadata: { filename: one.file.name, ...(one.file.type ? { filetype: one.file.type } : {}) },
       // Another page of this browser does not take it for one that was left.
       onUploadUrlAvailable: () => {
@@ -194,22 +217,76 @@ class Uploads {
       onError: (e) => this.#failed(one, refused ?? problemIn(e)),
       onSuccess: ({ lastResponse }) => {
         one.release();
-        one.recording = lastResponse.getHeader("Scout-Recording") ?? undefined;
-        one.job = lastResponse.getHeader("Scout-Job") ?? undefined;
-        one.state = one.job ? "queued" : "done";
-        one.fraction = 0;
-        one.seconds = undefined;
+        this.#became(one, lastResponse.getHeader("Scout-Recording") ?? undefined, lastResponse.getHeader("Scout-Job") ?? undefined);
         this.#go();
-        if (one.job) this.#watch(one, one.job);
       },
     }));
     try {
       const [before] = await tus.findPreviousUploads();
-      if (before) tus.resumeFromPreviousUpload(before);
+      // The same file may have been given twice: each is sent.
+      if (before && !this.all.some((other) => other !== one && other.tus?.url === before.uploadUrl)) tus.resumeFromPreviousUpload(before);
     } catch {
       // a browser that keeps nothing sends the whole file
     }
-    tus.start();
+    if (this.all.includes(one)) tus.start(); // else it was removed meanwhile
+  }
+
+  // became takes what became of a file whose last byte is there. Where the queue is full it is no recording yet, and will be one.
+  #became(one: Upload, recording: string | undefined, job: string | undefined): void {
+    one.recording = recording;
+    one.job = job;
+    one.whole = recording === undefined;
+    one.state = job || one.whole ? "queued" : "done";
+    one.fraction = 0;
+    one.seconds = undefined;
+    if (job) void this.#place(one, job);
+  }
+
+  // place follows a job that is near the beginning of the line, and asks once how one behind it is.
+  async #place(one: Upload, job: string): Promise<void> {
+    if (this.all.filter((other) => other.unfollow).length < inLine) return this.#watch(one, job);
+    try {
+      this.#follow(one, await ask(client.GET("/api/v1/jobs/{id}", { params: { path: { id: job } } })));
+    } catch (e) {
+      if (!(e instanceof Problem) || e.status === 404) return this.#failed(one, e); // else an event tells
+    }
+  }
+
+  // hear takes what everybody is told: a job of a file has begun or ended, or a file has become a recording.
+  #hear({ type, data }: Event): void {
+    const { id, upload_id, job_id } = (data ?? {}) as { id?: string; upload_id?: string; job_id?: string };
+    if (type === "upload.finished") {
+      const one = this.all.find((other) => other.whole && other.tus?.url?.endsWith(`/${upload_id}`));
+      if (one) this.#became(one, id, job_id || undefined);
+      return;
+    }
+    if (type === "job.queued" || type === "job.progress") return;
+    const one = this.all.find((other) => other.job === id && !ended.has(other.state) && !other.unfollow);
+    if (one?.job) this.#watch(one, one.job);
+  }
+
+  // reread asks for what may have been missed.
+  #reread(): void {
+    for (const one of this.all) {
+      if (one.whole && one.tus) void this.#wholeNow(one);
+      else if (one.job && !ended.has(one.state) && !one.unfollow) void this.#place(one, one.job);
+    }
+  }
+
+  async #wholeNow(one: Upload): Promise<void> {
+    try {
+      const { headers } = await fetch(one.tus?.url ?? "", { method: "HEAD", headers: { "Tus-Resumable": "1.0.0" }, cache: "no-store" });
+      const recording = headers.get("Scout-Recording");
+      if (recording && one.whole) this.#became(one, recording, headers.get("Scout-Job") ?? undefined);
+    } catch {
+      // Scout is away: it is asked again
+    }
+  }
+
+  // follows adds the next one of the line to those that are followed.
+  #follows(): void {
+    const one = this.all.find((other) => other.state === "queued" && other.job && !other.unfollow);
+    if (one?.job && this.all.filter((other) => other.unfollow).length < inLine) this.#watch(one, one.job);
   }
 
   #watch(one: Upload, id: string): void {
@@ -239,8 +316,15 @@ class Uploads {
       default:
         one.state = "queued";
     }
-    if (one.state === "done") one.unfollow?.();
-    else if (!one.unfollow) this.#watch(one, job.id);
+    if (one.state === "done") this.#leave(one);
+    else if (!one.unfollow && one.state !== "queued") this.#watch(one, job.id);
+    else this.#follows();
+  }
+
+  #leave(one: Upload): void {
+    one.unfollow?.();
+    one.unfollow = undefined;
+    this.#follows();
   }
 
   async #readLine(): Promise<void> {
@@ -255,10 +339,10 @@ class Uploads {
 
   #failed(one: Upload, e: unknown): void {
     if (!(e instanceof Problem)) throw e;
-    one.unfollow?.();
-    one.unfollow = undefined;
     one.problem = e;
     one.state = "failed";
+    this.#leave(one);
+    if (one.busy && !one.job) setTimeout(() => this.all.includes(one) && one.state === "failed" && this.again(one), laterAgain);
     this.#go();
   }
 }

@@ -277,7 +277,8 @@ async function interrupted(house) {
   await item.getByText("done", { exact: true }).waitFor();
   assert.equal(await item.count(), 1, "the file is there twice");
   // What was under way when the connection was cut may not have arrived.
-  assert.ok(offsets.length >= 3 && offsets.at(-1) > 0 && offsets.slice(1).every((offset, i) => offset >= offsets[i]), `sent from ${offsets}`);
+  // What was on the way at the reload may all have arrived: then nothing is sent after it.
+  assert.ok(offsets.length >= 2 && offsets.at(-1) > 0 && offsets.slice(1).every((offset, i) => offset >= offsets[i]), `sent from ${offsets}`);
   assert.equal((await house.ask("/api/v1/recordings?source=upload&limit=200")).data.filter((one) => one.title === "interrupted.wav" || one.title === "interrupted").length, 1);
   await page.close();
   rmSync(folder, { recursive: true });
