@@ -40,7 +40,7 @@ class Keys {
   start(): void {
     addEventListener("keydown", (e) => this.#down(e));
     addEventListener("keyup", (e) => {
-      if (this.#held && e.key.toLowerCase() === this.#held.key.toLowerCase()) this.#release(e.timeStamp);
+      if (this.#held && e.key?.toLowerCase() === this.#held.key.toLowerCase()) this.#release(e.timeStamp);
     });
     addEventListener("blur", (e) => this.#release(e.timeStamp));
   }
@@ -61,6 +61,7 @@ class Keys {
   }
 
   #down(e: KeyboardEvent): void {
+    if (e.key === undefined || e.isComposing) return; // a browser that fills in a form has keys without a name
     const target = e.target instanceof Element ? e.target : document.body;
     const typing = target.closest(fields) !== null;
     const presses = (e.key === " " || e.key === "Enter") && target.closest(pressed) !== null;

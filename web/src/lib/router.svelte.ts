@@ -4,11 +4,20 @@ import { root } from "../api/client";
 const base = new URL(root).pathname.replace(/\/$/, "");
 const places = ["library", "system"];
 
+// A part of an address that is no text is shown as it is: nothing has such a name.
+const decoded = (part: string): string => {
+  try {
+    return decodeURIComponent(part);
+  } catch {
+    return part;
+  }
+};
+
 class Router {
   #url = $state(new URL(location.href));
 
   /** parts are the words of the path: [] for Now, ["library", "ID"] for a recording. */
-  parts = $derived(this.#url.pathname.slice(base.length).split("/").filter(Boolean).map(decodeURIComponent));
+  parts = $derived(this.#url.pathname.slice(base.length).split("/").filter(Boolean).map(decoded));
   /** query has what follows the ? of the address. */
   query = $derived(this.#url.searchParams);
 

@@ -16,16 +16,23 @@ interface Options {
   seconds?: number;
 }
 
+const most = 5; // notices at a time
+
 class Toasts {
   all = $state<Toast[]>([]);
   #next = 1;
-  #timers = new Map<number, { left: number; since: number; timer: ReturnType<typeof setTimeout> }>();
+  #timers = new Map<number, { left: number; since: number; timer?: ReturnType<typeof setTimeout> }>();
+  #held = false;
 
-  /** say shows a notice: 10 s where it can be undone, else 5 s. */
+  /** say shows a notice: 10 s where it can be undone, else 5 s. One that is shown already with the same words begins anew. */
   say(text: string, { undo, done, kind = "plain", seconds = undo ? 10 : 5 }: Options = {}): void {
-    const id = this.#next++;
-    this.all.push({ id, text, kind, undo, done });
-    this.#wait(id, seconds * 1000);
+    const same = undo ? undefined : this.all.find((one) => one.text === text && !one.undo && !one.done && !done);
+    const id = same?.id ?? this.#next++;
+    if (!same) this.all.push({ id, text, kind, undo, done });
+    this.#timers.set(id, { left: seconds * 1000, since: Date.now() });
+    if (!this.#held) this.#go(id);
+    const oldest = this.all.find((one) => !one.undo) ?? this.all[0];
+    if (this.all.length > most && oldest) this.close(oldest.id);
   }
 
   undo(id: number): void {
@@ -38,6 +45,8 @@ class Toasts {
 
   /** hold stops the time while the person points at the notices, and on lets it go on. */
   hold(): void {
+    if (this.#held) return;
+    this.#held = true;
     for (const one of this.#timers.values()) {
       clearTimeout(one.timer);
       one.left -= Date.now() - one.since;
@@ -45,12 +54,17 @@ class Toasts {
   }
 
   on(): void {
-    for (const [id, one] of this.#timers) this.#wait(id, Math.max(one.left, 1000));
+    if (!this.#held) return;
+    this.#held = false;
+    for (const id of this.#timers.keys()) this.#go(id);
   }
 
-  #wait(id: number, left: number): void {
-    clearTimeout(this.#timers.get(id)?.timer);
-    this.#timers.set(id, { left, since: Date.now(), timer: setTimeout(() => this.close(id), left) });
+  #go(id: number): void {
+    const one = this.#timers.get(id);
+    if (!one) return;
+    clearTimeout(one.timer);
+    one.since = Date.now();
+    one.timer = setTimeout(() => this.close(id), Math.max(one.left, 1000));
   }
 
   #end(id: number): Toast | undefined {
@@ -58,6 +72,7 @@ class Toasts {
     this.#timers.delete(id);
     const toast = this.all.find((one) => one.id === id);
     this.all = this.all.filter((one) => one.id !== id);
+    this.on(); // the pointer may have been over it: nothing tells when an element that is gone is left
     return toast;
   }
 }

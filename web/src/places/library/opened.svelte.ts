@@ -1,20 +1,31 @@
 // The recording that is open: its text, its versions, and the jobs that make another text of it.
 import { ask, client, Problem, type Schema, transcript } from "../../api/client";
 import { events } from "../../live/events.svelte";
-import { linesOf, paragraphsOf, timedOf, doubtfulOf } from "./lines";
+import { reading } from "../../lib/reading";
+import { toasts } from "../../lib/toasts.svelte";
+import { words } from "../../words";
+import { type Line, linesOf, paragraphsOf, timedOf, doubtfulOf } from "./lines";
 import type { Recording } from "./rows.svelte";
 import { stepsOf } from "./steps";
 
 type Transcript = Schema["Transcript"];
 type Job = Schema["Job"];
 
-/** Unsaved is a line that could not be saved, as it was typed. */
+/** Unsaved is a line that could not be saved, as it was typed; was is the line before. */
 export interface Unsaved {
-  index: number;
+  was: Pick<Line, "text" | "start" | "end">;
   text: string;
   problem: Problem;
 }
 
+/** placeOf is the line that a line is now, where another text may have come meanwhile: the one with its words nearest to it in time. undefined where it is not there. */
+export function placeOf(lines: Line[], was: Unsaved["was"]): number | undefined {
+  const same = lines.filter((line) => line.text === was.text && line.start < was.end + near && line.end > was.start - near);
+  return same.sort((a, b) => Math.abs(a.start - was.start) - Math.abs(b.start - was.start))[0]?.index;
+}
+
+const near = 2; // s by which another text may have a line earlier or later
+const left = new Map<string, Unsaved>(); // lines of recordings that were left before it was known that they could not be saved
 
 const active = new Set<Job["state"]>(["queued", "running", "retrying", "paused"]);
 
@@ -49,6 +60,8 @@ export class Opened {
   #closed = false;
 
   constructor(readonly id: string) {
+    this.unsaved = left.get(id);
+    left.delete(id);
     this.#stops.push(
       events.on(["recording", "transcript", "transcription", "job"], ({ type, data }) => {
         const { id: what, recording, kind } = (data ?? {}) as { id?: string; recording?: string; kind?: string };
@@ -58,7 +71,7 @@ export class Opened {
         else if (type.startsWith("transcription.")) void this.#readOwed();
         if (/^recording\.(updated|finished|deleted|restored|gap)|^transcript|^transcription\.(done|failed|promised)/.test(type)) void this.refresh();
       }),
-      events.onReset(() => void this.refresh()),
+      events.onReset(() => (void this.refresh(), void this.#readJobs())),
     );
     void this.refresh();
     void this.#readJobs();
@@ -66,42 +79,70 @@ export class Opened {
 
   close(): void {
     this.#closed = true;
+    if (this.unsaved) left.set(this.id, this.unsaved);
     this.#unfollow?.();
     for (const stop of this.#stops) stop();
   }
 
   /** refresh reads what there is now. A text that somebody else made takes the place of the one that is shown. */
   async refresh(): Promise<void> {
-    try {
-      const recording = await ask(client.GET("/api/v1/recordings/{id}", { params: { path: { id: this.id } } }));
+    await this.#readRecording();
+    const version = this.recording?.transcript.version;
+    if (this.#closed || !version || version === this.text?.version || this.saving > 0 || this.editing) return;
+    await this.#readText();
+  }
+
+  #fails(e: Problem): void {
+    if (!this.recording || e.status === 404) this.problem = e;
+  }
+
+  #readRecording = reading(
+    () => ask(client.GET("/api/v1/recordings/{id}", { params: { path: { id: this.id } } })),
+    (recording) => {
       if (this.#closed) return;
       this.recording = recording;
       this.problem = undefined;
       const { state, version } = recording.transcript;
       if (!version) this.text = undefined;
-      if (state === "queued" || state === "running" || state === "failed") void this.#readOwed();
+      this.#owes = state === "queued" || state === "running" || state === "failed";
+      if (this.#owes) void this.#readOwed();
       else this.owed = undefined;
-      if (version && version !== this.text?.version && this.saving === 0 && !this.editing) {
-        const before = this.text?.version;
-        const text = await transcript(this.id);
-        if (this.#closed || this.saving > 0 || this.editing) return;
-        if (before !== undefined && text.version !== before && text.kind !== "edited") this.behind = before;
-        this.text = text;
-        if (before === undefined && (text.version ?? 0) > 1) void this.#recall();
-      }
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e;
-      if (!this.recording || e.status === 404) this.problem = e;
-    }
-  }
+    },
+    (e) => this.#fails(e),
+  );
+
+  #readText = reading(
+    () => transcript(this.id),
+    (text) => {
+      const before = this.text?.version;
+      if (this.#closed || this.saving > 0 || this.editing || (before !== undefined && (text.version ?? 0) <= before)) return;
+      if (before !== undefined && text.kind !== "edited") this.behind = before;
+      this.text = text;
+      if (before === undefined && (text.version ?? 0) > 1) void this.#recall();
+    },
+    (e) => this.#fails(e),
+  );
 
   /** edit saves a new text of a line, whose text was before, as a version. */
   edit(index: number, before: string, text: string): Promise<void> {
+    const { start = 0, end = 0 } = this.lines[index] ?? {};
+    const was = { text: before, start, end };
     return this.#change(
-      () => (this.lines[index]?.text === before ? this.#edited(index, text) : Promise.reject(new Problem("conflict", "another text has come meanwhile", "", 409))),
+      () => (this.lines[index]?.text === before ? this.#edited(index, text) : Promise.reject(new Problem("conflict", words.library.edit.meanwhile, "", 409))),
       () => (this.redos = []),
-      (problem) => (this.unsaved = { index, text, problem }),
+      (problem) => {
+        this.unsaved = { was, text, problem };
+        if (!this.#closed) return;
+        left.set(this.id, this.unsaved);
+        toasts.say(words.library.edit.leftBehind(this.recording?.title ?? ""), { kind: "bad", seconds: 20 });
+      },
     );
+  }
+
+  /** saveUnsaved tries again to save a line that could not be saved. */
+  saveUnsaved({ was, text }: Unsaved): Promise<void> {
+    this.unsaved = undefined;
+    return this.edit(placeOf(this.lines, was) ?? -1, was.text, text);
   }
 
   undo(): Promise<void> {
@@ -121,7 +162,8 @@ export class Opened {
   }
 
   async describe(body: Schema["Describe"]): Promise<void> {
-    this.recording = await ask(client.PATCH("/api/v1/recordings/{id}", { params: { path: { id: this.id } }, body }));
+    await ask(client.PATCH("/api/v1/recordings/{id}", { params: { path: { id: this.id } }, body }));
+    await this.refresh();
   }
 
   async transcribe(body: Schema["NewText"]): Promise<void> {
@@ -192,9 +234,9 @@ export class Opened {
 
   async #readJobs(): Promise<void> {
     try {
-      const page = await ask(client.GET("/api/v1/jobs", { params: { query: { recording_id: this.id, limit: 1 } } }));
+      const page = await ask(client.GET("/api/v1/jobs", { params: { query: { recording_id: this.id, kind: "transcribe", limit: 1 } } }));
       const last = page.data?.[0];
-      if (last && last.kind === "transcribe" && (active.has(last.state) || last.state === "dead")) this.#follow(last);
+      if (last && (active.has(last.state) || last.state === "dead")) this.#follow(last);
     } catch (e) {
       if (!(e instanceof Problem)) throw e; // the next event asks again
     }
@@ -210,6 +252,7 @@ export class Opened {
       return;
     }
     this.#unfollow = events.follow(`job:${job.id}`, ({ type, data }) => {
+      if (type === "error") return this.#ended(job); // it was removed
       if (type !== "job") return;
       this.job = data as Job;
       if (!active.has(this.job.state)) this.#ended(this.job);
@@ -224,12 +267,10 @@ export class Opened {
     void this.refresh();
   }
 
-  async #readOwed(): Promise<void> {
-    try {
-      this.owed = await ask(client.GET("/api/v1/transcriptions/{id}", { params: { path: { id: this.id } } }));
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e;
-      this.owed = undefined;
-    }
-  }
+  #owes = false; // false where the text is there: an answer about its making is older
+  #readOwed = reading(
+    () => ask(client.GET("/api/v1/transcriptions/{id}", { params: { path: { id: this.id } } })),
+    (owed) => (this.owed = this.#owes ? owed : undefined),
+    () => (this.owed = undefined),
+  );
 }

@@ -10,8 +10,9 @@ export class Player {
   playing = $state(false);
   /** shown is the position in whole seconds, for texts; now() is exact. */
   shown = $state(0);
-  /** problem is true where this browser cannot play the audio. */
+  /** problem is true where this browser cannot play the audio; away where Scout did not answer. */
   problem = $state(false);
+  away = $state(false);
   loading = $state(false);
   /** duration is in seconds; 0 until the browser has found it, where the daemon does not know it. */
   duration = $state(0);
@@ -22,7 +23,6 @@ export class Player {
   #until: number | undefined;
   #frame = 0;
   #blob: string | undefined;
-  #tried = false;
   #wanted: number | undefined; // a position that was asked for before the browser knew how long the audio is
 
   constructor(
@@ -43,7 +43,19 @@ export class Player {
       this.#wanted = undefined;
     };
     audio.onerror = () => void this.#failed();
-    audio.src = address(`/api/v1/recordings/${encodeURIComponent(id)}/audio`);
+    audio.src = this.#address();
+  }
+
+  /** again goes on where Scout did not answer before. */
+  again(): void {
+    if (!this.away) return;
+    this.away = false;
+    this.#wanted = this.now();
+    this.#audio.src = this.#address();
+  }
+
+  #address(as = ""): string {
+    return address(`/api/v1/recordings/${encodeURIComponent(this.id)}/audio${as}`);
   }
 
   get rate(): number {
@@ -69,7 +81,10 @@ export class Player {
 
   toggle(): void {
     this.#until = undefined;
-    if (this.#audio.paused) this.#play();
+    if (this.#audio.paused) {
+      this.again();
+      this.#play();
+    }
     else this.#audio.pause();
   }
 
@@ -132,20 +147,22 @@ export class Player {
     for (const call of this.#ticks) call(now);
   }
 
-  // failed asks the daemon to decode what the browser cannot.
+  // failed asks the daemon to decode what the browser cannot. A browser says the same where the daemon does not answer, or knows it no more.
   async #failed(): Promise<void> {
-    if (this.#tried || this.duration > decodable) {
-      this.problem = true;
-      return;
-    }
-    this.#tried = this.loading = true;
+    this.playing = false;
+    if (this.#blob) return void (this.problem = true);
+    this.loading = true;
     try {
-      const answer = await fetch(address(`/api/v1/recordings/${encodeURIComponent(this.id)}/audio?as=wav`));
-      if (!answer.ok) throw new Error(String(answer.status));
-      this.#blob = URL.createObjectURL(await answer.blob());
-      this.#audio.src = this.#blob;
+      const there = await fetch(this.#address(), { method: "HEAD" });
+      if (!there.ok || this.#audio.error?.code === MediaError.MEDIA_ERR_NETWORK) this.away = true;
+      else if (this.duration > decodable) this.problem = true;
+      else {
+        const answer = await fetch(this.#address("?as=wav"));
+        if (!answer.ok) this.problem = true;
+        else this.#audio.src = this.#blob = URL.createObjectURL(await answer.blob());
+      }
     } catch {
-      this.problem = true;
+      this.away = true;
     }
     this.loading = false;
   }

@@ -1,6 +1,8 @@
 // The list of recordings: a page at a time, and what happens to them meanwhile.
 import { ask, client, Problem, type Schema } from "../../api/client";
 import { events } from "../../live/events.svelte";
+import { present } from "../../lib/present";
+import { reading } from "../../lib/reading";
 import { day } from "../../lib/times";
 import { typed } from "./lines";
 
@@ -26,6 +28,7 @@ export const lengths: Record<string, { min_seconds?: number; max_seconds?: numbe
 export const sources = ["microphone", "browser", "upload", "openai", "wyoming", "import"] as const;
 
 const count = 100; // rows in a request
+const most = 200; // that one answer has
 const settles = 200; // ms: what happens within it is read once
 
 export const filtersOf = (query: URLSearchParams): Filters => ({
@@ -52,7 +55,7 @@ export class Rows {
   /** items are the rows with a heading before each day. */
   items = $derived.by(() => {
     const items: Item[] = [];
-    const now = Date.now();
+    const now = present();
     let midnight = NaN;
     for (const one of this.all) {
       const start = midnights.get(one) ?? new Date(one.started_at).setHours(0, 0, 0, 0);
@@ -69,6 +72,8 @@ export class Rows {
   #running: AbortController | undefined;
   #reading = false;
   #changed = new Set<string>();
+  #meanwhile = new Set<string>(); // what has changed while a page is read: it may be older
+  #readings = new Map<string, () => Promise<void>>();
   #timer: ReturnType<typeof setTimeout> | undefined;
 
   /** listen keeps the list as it is in the daemon. It returns how to stop. */
@@ -80,7 +85,7 @@ export class Rows {
         const which = recording ?? (type.startsWith("job.") ? undefined : id?.split(".")[0]);
         if (which) this.changed(which);
       }),
-      events.onReset(() => void this.read(this.#filters)),
+      events.onReset(() => void this.read(this.#filters, true)),
     ];
     return () => {
       for (const stop of stops) stop();
@@ -89,17 +94,23 @@ export class Rows {
     };
   }
 
-  /** read begins the list anew. What is shown stays until the answer comes. */
-  async read(filters: Filters): Promise<void> {
+  /** read begins the list anew; with again it reads as much of it as is shown. What is shown stays until the answer comes. */
+  async read(filters: Filters, again = false): Promise<void> {
     this.#filters = filters;
     this.#running?.abort();
     const mine = (this.#running = new AbortController());
     this.loading = true;
     this.#reading = true;
     try {
-      const page = await this.#page(mine.signal);
+      const wanted = again ? this.all.length : 0;
+      let page = await this.#page(mine.signal, undefined, wanted);
+      const all = page.data ?? [];
+      while (all.length < wanted && page.next_cursor) {
+        page = await this.#page(mine.signal, page.next_cursor, wanted - all.length);
+        all.push(...(page.data ?? []));
+      }
       if (this.#running !== mine) return;
-      this.all = page.data ?? [];
+      this.all = all;
       this.#turn(page.next_cursor);
       this.problem = undefined;
     } catch (e) {
@@ -108,7 +119,14 @@ export class Rows {
       else if (!(e instanceof DOMException)) throw e;
     }
     this.loading = false;
+    this.#rests();
+  }
+
+  // rests says that no page is read any more.
+  #rests(): void {
     this.#reading = false;
+    for (const id of this.#meanwhile) this.changed(id);
+    this.#meanwhile.clear();
   }
 
   /** more reads the next page. */
@@ -125,7 +143,7 @@ export class Rows {
     } catch (e) {
       if (!(e instanceof Problem || e instanceof DOMException)) throw e; // scrolling asks again
     }
-    if (this.#running === mine) this.#reading = false;
+    if (this.#running === mine) this.#rests();
   }
 
   /** put shows a recording as it is now. */
@@ -147,29 +165,41 @@ export class Rows {
 
   /** changed reads one recording again, soon. */
   changed(id: string): void {
+    if (this.#reading) {
+      this.#meanwhile.add(id);
+      return;
+    }
     this.#changed.add(id);
     this.#timer ??= setTimeout(() => {
       this.#timer = undefined;
       const ids = [...this.#changed];
       this.#changed.clear();
-      if (ids.length > 20) void this.read(this.#filters);
+      // What is new, and of which only Scout knows whether it is looked for, is read with the others.
+      if (ids.length > 20 || (this.#asks && ids.some((one) => !this.all.some((r) => r.id === one)))) void this.read(this.#filters, true);
       else for (const one of ids) void this.#again(one);
     }, settles);
   }
 
-  async #again(id: string): Promise<void> {
-    try {
-      this.put(await ask(client.GET("/api/v1/recordings/{id}", { params: { path: { id } } })));
-    } catch (e) {
-      if (!(e instanceof Problem)) throw e;
-      if (e.status === 404) this.remove(id);
-    }
+  #again(id: string): Promise<void> {
+    const again = this.#readings.get(id) ?? reading(
+      () => ask(client.GET("/api/v1/recordings/{id}", { params: { path: { id } } })),
+      (one) => this.put(one),
+      ({ status }) => status === 404 && this.remove(id),
+    );
+    this.#readings.set(id, again);
+    return again();
+  }
+
+  // asks is true where only Scout knows what belongs into the list.
+  get #asks(): boolean {
+    const { q, time, length } = this.#filters;
+    return !!(q || time || length);
   }
 
   // takes is true where a new recording belongs into the list without a question to the daemon.
   #takes(one: Recording): boolean {
-    const { q, tag, source, time, length } = this.#filters;
-    return !q && !time && !length && (!source || one.source === source) && (!tag || (one.tags ?? []).includes(tag));
+    const { tag, source } = this.#filters;
+    return !this.#asks && (!source || one.source === source) && (!tag || (one.tags ?? []).includes(tag));
   }
 
   #turn(cursor?: string): void {
@@ -177,14 +207,14 @@ export class Rows {
     this.complete = !cursor;
   }
 
-  #page(signal: AbortSignal, cursor?: string): Promise<Schema["PageRecordingInfo"]> {
+  #page(signal: AbortSignal, cursor?: string, wanted = count): Promise<Schema["PageRecordingInfo"]> {
     const { q, time, source, length, tag, trash } = this.#filters;
     const days = times[time];
-    const from = new Date();
+    const from = new Date(present());
     from.setHours(0, 0, 0, 0);
     from.setDate(from.getDate() - (days ?? 0));
     const query = {
-      limit: count,
+      limit: Math.min(Math.max(wanted, count), most),
       cursor,
       q: q ? typed(q) : undefined,
       from: days === undefined ? undefined : from.toISOString(),
