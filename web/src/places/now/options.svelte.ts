@@ -29,7 +29,7 @@ class Options {
     machine();
     browser();
     navigator.mediaDevices?.addEventListener("devicechange", browser);
-    const leave = [events.on(["model"], models), events.onReset(models), events.follow("device", machine)];
+    const leave = [events.on(["model", "job.queued", "job.dead", "job.cancelled"], (e) => (e.type.startsWith("model") || (e.data as { kind?: string } | undefined)?.kind === "model_pull") && models()), events.onReset(models), events.follow("device", machine)];
     return () => {
       navigator.mediaDevices?.removeEventListener("devicechange", browser);
       for (const one of leave) one();
