@@ -260,7 +260,8 @@ func (d *dictating) see(e *event.Event, raw []byte) (over bool) {
 			time.AfterFunc(d.wait, d.enough)
 			return over
 		}
-		return true
+		// Scripts read in the state that follows why there is no second pass. It was written together with the text.
+		return over || d.show.json == nil || pending || final.Version == 0
 	case event.State:
 		switch e.State {
 		case event.Starting:
