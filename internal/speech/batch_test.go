@@ -26,6 +26,7 @@ import (
 
 func TestMain(m *testing.M) {
 	testrun.Rounds(30)
+	testrun.Roomy()
 	goleak.VerifyTestMain(m)
 }
 

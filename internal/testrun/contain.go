@@ -28,9 +28,11 @@ type Suite struct {
 //	os.Exit(testrun.Contain(m).Run())
 //	goleak.VerifyTestMain(testrun.Contain(m))
 //
-// From then on the temporary folder is one of the suite's own. In the guard, which is this same program, it does not return.
+// From then on the temporary folder is one of the suite's own, and garbage lies longer. In the guard, which is this same program, it does not
+// return.
 func Contain(m *testing.M) *Suite {
 	becomeGuard()
+	Roomy()
 	s, err := contain(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "testrun:", err)
