@@ -84,7 +84,9 @@ type Item struct {
 	ID string
 	// Start and End are frames at 16 kHz since the session began; End is -1 while the item is open.
 	Start, End int64
-	Ask        Ask
+	// Origin is where the times of its text count from: Start, or the beginning of the sound that is heard again with it.
+	Origin int64
+	Ask    Ask
 	// Delay is the age at which words are sent; 0 for all at the end.
 	Delay time.Duration
 	// Dropped says that nobody wants its text any more.
@@ -135,7 +137,7 @@ func (m *Machine) Length() time.Duration { return durationOf(m.head) }
 
 // begin opens the next item.
 func (m *Machine) begin(at int64) {
-	m.open = &Item{ID: m.o.NewID("item_"), Start: at, End: -1, began: at, Ask: m.config.Ask(), Delay: m.config.delay(), weight: itemBytes}
+	m.open = &Item{ID: m.o.NewID("item_"), Start: at, Origin: at, End: -1, began: at, Ask: m.config.Ask(), Delay: m.config.delay(), weight: itemBytes}
 	if t := m.config.Transcription; t != nil && t != m.weighed { // items of one update share its texts
 		m.open.weight += t.size()
 		m.weighed = t
@@ -360,14 +362,14 @@ func (m *Machine) Written(it *Item) (int, bool) {
 
 // Guess takes words of an item that may change.
 //
-//	to  the end of the audio that was heard, from the beginning of the item
+//	to  the end of the audio that was heard, from the item's origin
 func (m *Machine) Guess(it *Item, words []scout.Word, to time.Duration, now time.Time) {
 	if it.Dropped {
 		return
 	}
 	heard := it.said.Heard
 	it.said = it.sure // a guess takes the place of the one before
-	it.said.add(it.Start, words, to)
+	it.said.add(it.Origin, words, to)
 	it.said.Heard = heard
 	m.Advance(now)
 }
@@ -377,12 +379,15 @@ func (m *Machine) Add(it *Item, text string, words []scout.Word, to time.Duratio
 	if it.Dropped {
 		return
 	}
+	if it.text.Len() == 0 {
+		text = strings.TrimLeft(text, " ") // what separates it from the item before
+	}
 	it.text.WriteString(text)
 	if it.Ask.LogProbs || it.Counts {
 		it.heard = append(it.heard, words...)
 	}
-	it.sure.add(it.Start, words, to)
-	it.said.add(it.Start, words, to) // what is left of the last guess follows as another
+	it.sure.add(it.Origin, words, to)
+	it.said.add(it.Origin, words, to) // what is left of the last guess follows as another
 	early := it == m.open && it.Delay > 0
 	if early && m.turns != nil && !it.turn && strings.TrimSpace(text) != "" {
 		start := it.said.First - framesOf(m.turns.how.Prefix)
@@ -396,11 +401,11 @@ func (m *Machine) Add(it *Item, text string, words []scout.Word, to time.Duratio
 }
 
 // Through notes before which position of an item everything is text or silent.
-func (m *Machine) Through(it *Item, to time.Duration) { it.through = it.Start + framesOf(to) }
+func (m *Machine) Through(it *Item, to time.Duration) { it.through = it.Origin + framesOf(to) }
 
-// Hear notes up to where an item was heard, from its beginning.
+// Hear notes up to where an item was heard, from its origin.
 func (m *Machine) Hear(it *Item, to time.Duration, now time.Time) {
-	it.said.Heard = it.Start + framesOf(to)
+	it.said.Heard = it.Origin + framesOf(to)
 	m.heard = max(m.heard, it.said.Heard)
 	m.Advance(now)
 }

@@ -51,6 +51,7 @@ type Session struct {
 	behind  time.Time // since when text is late; zero if it is not
 	turn    time.Time // when the item that is transcribed had its turn
 	counter *counter  // of the model that was used last; of who transcribes
+	said    said      // before the item that is transcribed; of who transcribes
 	unheard float64   // how many seconds of its sound the metrics say that nobody heard
 	// lateness is what health sees of owed and behind.
 	lateness atomic.Pointer[lateness]
@@ -264,7 +265,7 @@ func (s *Session) completed(it *Item, language string, nothing bool, counted *co
 	s.of.metrics.items.WithLabelValues("completed").Inc()
 	s.with(func(m *Machine) { m.Done(it, []string{language}, counted.tokens(m, it)) })
 	s.of.metrics.text.WithLabelValues("realtime").Observe(took.Seconds())
-	s.tape.drop(it.End)
+	s.tape.drop(it.End - contextFrames)
 }
 
 // failed tells that there will be no text of an item.

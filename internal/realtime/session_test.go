@@ -21,6 +21,7 @@ import (
 // counting is an engine that hears a word in every second of the sound, by its number.
 type counting struct {
 	fails atomic.Int64 // so many requests fail
+	most  atomic.Int64 // samples in a request
 	slow  time.Duration
 }
 
@@ -35,6 +36,7 @@ func (c *counting) Transcribe(ctx context.Context, request engine.Request) (*sco
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
+	c.most.Store(max(c.most.Load(), int64(len(request.Samples)))) // of one session, which asks for one thing at a time
 	h := &scout.Hypothesis{}
 	for at := 0; at < len(request.Samples); at++ {
 		if v := request.Samples[at]; v > 0.5 { // one sample says which word it is
@@ -142,6 +144,44 @@ func TestNoWordIsLostWithTheEngine(t *testing.T) {
 	for _, want := range []string{"wa wb wc wd we", "wf wg"} {
 		if got := c.until("completed")["transcript"]; got != want {
 			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+// TestWhatWasSaidBeforeIsHeardAgain has items follow each other: their words are known better with those before them. What the client has
+// forgotten, or wants in another language, is not heard again.
+func TestWhatWasSaidBeforeIsHeardAgain(t *testing.T) {
+	t.Parallel()
+	e := &counting{}
+	c := open(t, sessions(t, e, nil))
+	for _, item := range []struct {
+		before    string // a message
+		from, n   int    // words
+		want      string
+		longest   time.Duration
+		situation string
+	}{
+		{from: 0, n: 6, want: "wa wb wc wd we wf", longest: 6 * time.Second, situation: "the first item"},
+		{from: 6, n: 2, want: "wg wh", longest: 6 * time.Second, situation: "one that follows, with 4 s"},
+		{from: 8, n: 1, want: "wi", longest: 5 * time.Second, situation: "one that follows two"},
+		{before: `{"type":"input_audio_buffer.append","audio":"` + spoken(20, 1) + `"}`, situation: "what is forgotten"},
+		{before: `{"type":"input_audio_buffer.clear"}`, from: 9, n: 2, want: "wj wk", longest: 2 * time.Second, situation: "one behind sound that was forgotten"},
+		{before: `{"type":"session.update","session":{"audio":{"input":{"transcription":{"language":"de"}}}}}`, from: 11, n: 2, want: "wl wm", longest: 2 * time.Second, situation: "another language"},
+	} {
+		if item.before != "" {
+			c.say(item.before)
+		}
+		if item.n == 0 {
+			continue
+		}
+		e.most.Store(0)
+		c.say(`{"type":"input_audio_buffer.append","audio":"` + spoken(item.from, item.n) + `"}`)
+		c.say(`{"type":"input_audio_buffer.commit"}`)
+		if got := c.until("completed")["transcript"]; got != item.want {
+			t.Errorf("%s: %q, want %q", item.situation, got, item.want)
+		}
+		if got := time.Duration(e.most.Load()) * time.Second / rate; got > item.longest || got <= item.longest-time.Second { // its end may be known already
+			t.Errorf("%s: %v were heard at once, want %v", item.situation, got, item.longest)
 		}
 	}
 }

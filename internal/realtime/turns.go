@@ -50,9 +50,9 @@ type Spoken struct {
 	Ends bool
 }
 
-// add notes words of an item that begins at a position.
+// add notes words whose times count from a position.
 //
-//	to  the end of the audio that was heard, from the beginning of the item
+//	to  the end of the audio that was heard, from there
 func (s *Spoken) add(start int64, words []scout.Word, to time.Duration) {
 	if len(words) == 0 {
 		return

@@ -132,7 +132,7 @@ func (s *Session) awaitEnd(ctx context.Context, it *Item) bool {
 	for {
 		s.mu.Lock()
 		if told := len(s.events); it.End < 0 && !it.Dropped { // nobody hears it: turns end by levels
-			if s.machine.Hear(it, durationOf(s.machine.Until(it)-it.Start), time.Now()); len(s.events) > told {
+			if s.machine.Hear(it, durationOf(s.machine.Until(it)-it.Origin), time.Now()); len(s.events) > told {
 				s.changed()
 			}
 		}
@@ -158,10 +158,12 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 	defer release()
 	s.lent()
 	counted := s.counts(it, &r)
+	before := s.said.before(it, &r)
 	options := speech.LiveOptions{
-		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Tokens: it.Ask.LogProbs || it.Counts, Recorded: stretch{s.tape, it.Start}, Client: cmp.Or(s.client, "owner"),
-		From: it.state, // what is text stays, and nothing is said twice
-		Ease: s.of.options.Ease,
+		Model: r.Model, Language: r.Language, Trait: r.Trait, HotWords: r.HotWords, Tokens: it.Ask.LogProbs || it.Counts, Recorded: stretch{s.tape, it.Origin}, Client: cmp.Or(s.client, "owner"),
+		From:    it.state, // what is text stays, and nothing is said twice
+		Context: before,
+		Ease:    s.of.options.Ease,
 		Partial: func(p speech.LivePartial) {
 			s.with(func(m *Machine) { m.Guess(it, p.Words, p.To, time.Now()) })
 		},
@@ -169,11 +171,12 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 			// Where the model found no words although it should have, nobody can tell what was said; audio that ends the engine is another matter.
 			it.broke = it.broke || slices.ContainsFunc(c.SetAside, func(a scout.SetAside) bool { return a.Code != scout.CodeTextLost })
 			it.state = &c.State
+			s.said.add(it, c.Words)
 			s.with(func(m *Machine) {
 				m.Through(it, c.Through)
 				m.Add(it, c.Text, c.Words, c.Through, time.Now())
 			})
-			s.tape.drop(it.Start + min(framesOf(c.Through), c.State.Next.First()))
+			s.tape.drop(it.Origin + min(framesOf(c.Through)-contextFrames, c.State.Next.First()))
 		},
 		Heard: func(to time.Duration) {
 			s.works()
@@ -195,7 +198,7 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 		_, _ = r.Engine.Load(running) // the first request says what is wrong
 		return nil
 	})
-	at := it.Start
+	at := it.Origin
 	if it.state != nil {
 		at += it.state.Next.First()
 	}
@@ -209,6 +212,7 @@ func (s *Session) attempt(ctx context.Context, it *Item) error {
 	if err := group.Wait(); err != nil {
 		return err
 	}
+	s.said.end(it, &r)
 	s.completed(it, cmp.Or(final.Language, r.Language, r.Known), final.Words == 0 && it.broke, counted)
 	return nil
 }
@@ -232,11 +236,11 @@ func (s *Session) feed(ctx context.Context, live *speech.Live, it *Item, at int6
 			if err != nil {
 				return err
 			}
-			live.Write(at-it.Start, samples[:n])
+			live.Write(at-it.Origin, samples[:n])
 			at += int64(n)
 			continue
 		case end >= 0 && !ended:
-			live.End(end - it.Start)
+			live.End(end - it.Origin)
 			ended = true
 		}
 		timer := time.NewTimer(patience)

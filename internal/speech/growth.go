@@ -32,6 +32,8 @@ const (
 	// waitsAtMost is how far the cutter may be behind what has come for words to get older meanwhile: of sound that comes faster than it is
 	// said, words are not committed sooner.
 	waitsAtMost = 2 * time.Second
+	// contextUntil is how long a piece may be that is heard with the context of the recording: docs/adr/0107-realtime.md.
+	contextUntil = 4 * scout.EngineSampleRateHz
 	// patient is how long the text of a stop may take if a doubtful piece is decoded in other ways too.
 	patient = 60 * time.Millisecond
 )
@@ -87,6 +89,8 @@ func newGrowth(o *LiveOptions) (*growth, error) {
 		g.last = s.Settled.Last
 		g.spoken = s.Spoken.clone()
 		g.tongue = tongue{code: s.Tongue, prob: s.TongueProb, to: g.next.Start}
+	} else if o.Context.Frames > 0 {
+		g.follow(&o.Context)
 	}
 	g.pos, g.peekedTo = max(0, g.next.First()), g.next.Start
 	var err error
@@ -95,6 +99,34 @@ func newGrowth(o *LiveOptions) (*growth, error) {
 		return nil
 	})
 	return g, err
+}
+
+// follow begins behind sound that is text already, as behind a piece that was cut in speech.
+func (g *growth) follow(c *Context) {
+	from := max(0, c.Frames-g.cut.Context())
+	g.next = segment.Position{Start: c.Frames, Before: int(c.Frames - from), Left: segment.Edge{Kind: segment.EdgeSpeech}}
+	g.through = c.length()
+	words := slices.DeleteFunc(slices.Clone(c.Words), func(w scout.Word) bool { return w.Start != nil && *w.Start < segment.Duration(from) })
+	g.settling.state.End = g.through
+	if len(words) == 0 {
+		return
+	}
+	held := Decoded{Core: Span{segment.Duration(from), g.through}}
+	held.From, held.To, held.Words = held.Core.From, g.through, words
+	g.settling.state.Held, g.settling.state.Committed, g.settling.state.Last = &held, slices.Clone(words), words[len(words)-1].Text
+}
+
+// enough returns a piece without the context of the recording, if it is long enough to be known without.
+func (g *growth) enough(p segment.Piece) segment.Piece {
+	if g.follows(p) && p.Frames() >= contextUntil {
+		p.Samples, p.Before = p.Samples[p.Before:], 0
+	}
+	return p
+}
+
+// follows reports whether a piece has the context of the recording before it.
+func (g *growth) follows(p segment.Piece) bool {
+	return p.Before > 0 && p.Start == g.options.Context.Frames
 }
 
 // feed moves audio from the intake to the cutter, as long as no closed piece waits. It returns the position up to which
@@ -183,7 +215,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		return nil, time.Time{}
 	}
 	if len(g.queue) > 0 {
-		p := g.queue[0]
+		p := g.enough(g.queue[0])
 		t := &task{kind: taskClose, piece: p, how: g.how(behind, p), began: now}
 		t.how.Known = g.knownFor(p)
 		if g.stopped {
@@ -206,7 +238,7 @@ func (g *growth) plan(in *intake, missing int64, now time.Time) (*task, time.Tim
 		return nil, time.Time{}
 	}
 	kind := taskPeek
-	p := g.cutter.Open()
+	p := g.enough(g.cutter.Open())
 	if end, ok := g.asks(); ok {
 		kind, p = taskAsk, end
 	} else {
@@ -269,7 +301,7 @@ func spared(cost time.Duration) int {
 
 // shorten lets a task use what is known of its piece.
 func (g *growth) shorten(t *task) {
-	long := t.piece.HeardTo()-t.piece.HeardFrom() > g.ends().Whole
+	long := t.piece.HeardTo()-t.piece.HeardFrom() > g.ends().Whole && !g.follows(t.piece)
 	for _, h := range []*hypothesis{&g.ready, &g.hyp} {
 		if (h.final || h == &g.hyp && (long || t.how.Spared == len(looks()))) && h.covers(t.piece) {
 			known := *h
@@ -278,7 +310,7 @@ func (g *growth) shorten(t *task) {
 		}
 	}
 	ends := g.hyp.tails(t.piece, g.ends())
-	if len(ends) == 0 {
+	if len(ends) == 0 || !long {
 		return
 	}
 	known := g.hyp

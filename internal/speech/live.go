@@ -30,6 +30,8 @@ type LiveOptions struct {
 	Recorded Recorded
 	// From is where an interrupted transcription of the same recording continues, nil for its beginning.
 	From *LiveState
+	// Context is sound at the beginning of the recording that is text already. It does nothing with From.
+	Context Context
 	// Cut places the borders of pieces; nil means those of Trait.
 	Cut *segment.Options
 	// Commit, Rhythm and Pause are DefaultCommitRule, DefaultRhythm and DefaultPauses if they are zero.
@@ -72,6 +74,18 @@ func (o *LiveOptions) cut() segment.Options {
 	}
 	return segment.Defaults()
 }
+
+// Context is sound that is text already and is heard again with what follows it, as long as that is short: a model knows a stretch of a word or
+// two badly. Its words are not told again. The zero value is none. Measured: docs/adr/0107-realtime.md.
+type Context struct {
+	// Frames is how long it is. Of more than a piece has room for, only the end is heard.
+	Frames int64
+	// Words are those of the sound, with times from its beginning.
+	Words []scout.Word
+}
+
+// length is how long the sound is.
+func (c *Context) length() time.Duration { return segment.Duration(c.Frames) }
 
 // Recorded is a recording on disk as canonical audio: 16 kHz mono in [-1, 1].
 type Recorded interface {

@@ -221,7 +221,7 @@ func (l *Live) record(final LiveFinal, took time.Duration, err error) {
 		return
 	}
 	l.decoder.metrics.duration.WithLabelValues(kindLive, l.options.Model).Observe(took.Seconds())
-	l.decoder.metrics.audio.WithLabelValues(kindLive).Add(final.Duration.Seconds())
+	l.decoder.metrics.audio.WithLabelValues(kindLive).Add(max(0, final.Duration-l.options.Context.length()).Seconds())
 	for _, w := range final.Warnings {
 		l.decoder.metrics.warnings.WithLabelValues(string(w.Code)).Inc()
 	}

@@ -100,6 +100,9 @@ func (o Options) validate() error {
 
 const hop = time.Second / 100
 
+// Context is how many frames of context may precede a piece: as long as a whole piece with what follows it fits into what an engine takes.
+func (o Options) Context() int64 { return int64(frames(longest - o.Max - o.Tail - o.Overlap)) }
+
 // frames converts a duration to frames on the grid.
 func frames(d time.Duration) int {
 	return int((d+hop/2)/hop) * hopFrames
