@@ -48,7 +48,7 @@ func (c *Decoder) fillHoles(ctx context.Context, piece segment.Piece, how How, d
 		at := wordsUntil(d.Words, h.To)
 		found, again, err := c.hearStrayed(ctx, piece, h, how, d, d.Words[at:])
 		if err == nil && !again {
-			found, err = c.hearHole(ctx, part, how)
+			found, err = c.hearAlone(ctx, part, how, soft)
 		}
 		if err != nil {
 			return Decoded{}, err
@@ -98,6 +98,24 @@ func (c *Decoder) hearStrayed(ctx context.Context, piece segment.Piece, hole Spa
 	more := len(found.Words) - len(rest)
 	sure := more > 0 && align.Alike(found.Words[more:], rest) && found.confidence() >= believable && len(found.SetAside) == 0
 	return found, sure, nil
+}
+
+// hearAlone decodes a hole. If a model that rechecks finds nobody in a loud one, it is heard with the silence that the model was trained
+// with, which tells speech better from other sounds. Only a text that is sure counts then.
+func (c *Decoder) hearAlone(ctx context.Context, part segment.Piece, how How, soft bool) (Decoded, error) {
+	found, err := c.hearHole(ctx, part, how)
+	if err != nil || len(found.Words) > 0 || soft || !how.Trait.Rechecks {
+		return found, err
+	}
+	how.Tail = wholeTail
+	more, err := c.hearHole(ctx, part, how)
+	if err != nil {
+		return Decoded{}, err
+	}
+	if len(more.Words) > 0 && more.confidence() >= believable {
+		return more, nil
+	}
+	return found, nil
 }
 
 // hearHole decodes a hole. Where the language of the piece was detected, that of the hole is detected anew, because the model skips what is

@@ -113,6 +113,52 @@ func TestShorterHolesOfAModelThatRechecks(t *testing.T) {
 	}
 }
 
+// heedless finds nothing in a part of its tape unless it hears 30 s of silence behind it.
+type heedless struct {
+	drowsy
+	sure float64 // log-probability of that text
+}
+
+func (d *heedless) Transcribe(ctx context.Context, request engine.Request) (*scout.Hypothesis, error) {
+	if len(request.Samples) < 10*rate && request.Tail < 30*time.Second {
+		nobody := 0.9
+		h, err := empty(-0.001)()
+		h.NoSpeech = &nobody
+		return h, err
+	}
+	h, err := d.drowsy.Transcribe(ctx, request)
+	if len(request.Samples) < 10*rate {
+		for i := range h.Tokens {
+			h.Tokens[i].LogProb = &d.sure
+		}
+	}
+	return h, err
+}
+
+// A loud hole in which a model that rechecks finds nobody is heard with more silence.
+func TestLoudHolesAreHeardWithMoreSilence(t *testing.T) {
+	t.Parallel()
+	for situation, test := range map[string]struct {
+		rechecks bool
+		sure     float64
+		words    int
+	}{
+		"a sure text":              {true, -0.1, 30},
+		"an unlikely text":         {true, -1, 20},
+		"a model without rechecks": {false, -0.1, 20},
+	} {
+		tr, _ := transcriber(&heedless{drowsy{from: 4, to: 8}, test.sure})
+		options := speech.Options{Words: true, Trait: speech.Trait{Rechecks: test.rechecks}}
+		got, err := tr.Transcribe(t.Context(), &tape{frames: 12 * rate}, options)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if n := len(strings.Fields(got.Text())); n != test.words || len(got.SetAside) > 0 {
+			t.Errorf("%s: %d words, want %d: %s; set aside %+v", situation, n, test.words, got.Text(), got.SetAside)
+		}
+	}
+}
+
 // straying reads a tape of twelve seconds. It skips all behind the fourth but the last word, and never hears the last word of a stretch
 // that ends earlier.
 type straying struct {
