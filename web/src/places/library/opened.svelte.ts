@@ -24,6 +24,7 @@ export function placeOf(lines: Line[], was: Unsaved["was"]): number | undefined 
   return same.sort((a, b) => Math.abs(a.start - was.start) - Math.abs(b.start - was.start))[0]?.index;
 }
 
+const overtaken = () => new Problem("conflict", words.library.edit.meanwhile, "", 409);
 const near = 2; // s by which another text may have a line earlier or later
 const left = new Map<string, Unsaved>(); // lines of recordings that were left before it was known that they could not be saved
 
@@ -128,10 +129,10 @@ export class Opened {
     const { start = 0, end = 0 } = this.lines[index] ?? {};
     const was = { text: before, start, end };
     return this.#change(
-      () => (this.lines[index]?.text === before ? this.#edited(index, text) : Promise.reject(new Problem("conflict", words.library.edit.meanwhile, "", 409))),
+      () => (this.lines[index]?.text === before ? this.#edited(index, text) : Promise.reject(overtaken())),
       () => (this.redos = []),
       (problem) => {
-        this.unsaved = { was, text, problem };
+        this.unsaved = { was, text, problem: problem.status === 412 ? overtaken() : problem };
         if (!this.#closed) return;
         left.set(this.id, this.unsaved);
         toasts.say(words.library.edit.leftBehind(this.recording?.title ?? ""), { kind: "bad", seconds: 20 });
