@@ -30,7 +30,7 @@ func newMP4(src *source) (m *mp4Frames, about aacStream, ok bool) {
 	for {
 		name, head, size, err := m.box()
 		switch {
-		case err != nil, name == "mdat", name == "moof", size < 0, name == "moov" && size > maxMovie:
+		case err != nil, name == "mdat", name == "moof", size < 0, name == "moov" && size > maxFragment:
 			return nil, about, false
 		case name != "moov":
 			if _, err := src.buf.Discard(int(head + size)); err != nil {

@@ -193,9 +193,10 @@ func (m *mp4Movie) table(stbl []byte) bool {
 	}
 	sizes, times, chunks := found["stsz"][0], found["stts"][0], found["stsc"][0]
 	count := int64(be32(sizes, 8))
-	if count == 0 || be32(sizes, 4) == 0 && int64(len(sizes)) < 12+4*count || count > maxMovie {
+	if count == 0 || be32(sizes, 4) != 0 || int64(len(sizes)) < 12+4*count {
 		return false
 	}
+	m.samples = make([]mp4Sample, 0, count)
 	runs := int(be32(times, 4))
 	for i := range runs {
 		n, length := be32(times, 8+8*i), be32(times, 12+8*i)
@@ -207,6 +208,9 @@ func (m *mp4Movie) table(stbl []byte) bool {
 	offsets := append(found["stco"], found["co64"]...)[0]
 	groups, group := int(be32(chunks, 4)), 0
 	last := int64(0)
+	if int64(len(offsets)) < 8+4*int64(be32(offsets, 4)) {
+		return false
+	}
 	for chunk := range int(be32(offsets, 4)) {
 		at := int64(be32(offsets, 8+4*chunk))
 		if wide {
@@ -222,10 +226,7 @@ func (m *mp4Movie) table(stbl []byte) bool {
 			if int64(len(m.samples)) == count {
 				return false
 			}
-			size := int64(be32(sizes, 4))
-			if size == 0 {
-				size = int64(be32(sizes, 12+4*len(m.samples)))
-			}
+			size := int64(be32(sizes, 12+4*len(m.samples)))
 			m.samples = append(m.samples, mp4Sample{at, size})
 			at += size
 		}
@@ -233,6 +234,9 @@ func (m *mp4Movie) table(stbl []byte) bool {
 	}
 	return int64(len(m.samples)) == count
 }
+
+// maxRun bounds the samples of a fragment: half an hour of most.
+const maxRun = 1 << 16
 
 // mp4Run is the sound of a fragment.
 type mp4Run struct {
@@ -305,7 +309,7 @@ func (m *mp4Movie) fragment(run *mp4Run, traf []byte, pos int64, first bool) boo
 		if has&firstFlags != 0 {
 			at += 4
 		}
-		if next < 0 || count > maxFragment {
+		if next < 0 || len(run.samples)+count > maxRun {
 			return false
 		}
 		for range count {

@@ -69,7 +69,7 @@ type opusDecoder struct {
 
 // newOpus returns a decoder for the file that begins at the source's position. Its error is ErrUnfinished for what it does not read.
 func newOpus(src *source) (decoder, error) {
-	head, _ := src.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
+	head := oggHead(src)
 	first, _ := firstPacket(head)
 	codec, err := newOpusPackets(first)
 	if err != nil || oggTracks(head) != 1 {

@@ -69,6 +69,20 @@ func trackInfo(d decoder) ([]Track, int) {
 	return nil, 0
 }
 
+// oggHead returns the beginning of an Ogg file, with the first pages of all its streams. It waits for no more than that.
+func oggHead(src *source) []byte {
+	for size := 1 << 10; ; size *= 2 {
+		head, err := src.buf.Peek(min(size, sniffBytes)) // an error is an end, or comes back with the next read
+		rest := head
+		for len(rest) >= oggHeaderBytes && string(rest[:4]) == "OggS" && rest[5]&oggFirst != 0 {
+			rest = rest[min(oggPageSize(rest), int64(len(rest))):]
+		}
+		if len(rest) >= oggHeaderBytes || err != nil || size >= sniffBytes {
+			return head
+		}
+	}
+}
+
 // oggTracks counts the audio streams whose first pages are at the beginning of an Ogg file. Source: RFC 3533, section
 // 4: the first pages of all multiplexed streams come before any other page.
 func oggTracks(head []byte) int {
@@ -95,8 +109,7 @@ func oggTracks(head []byte) int {
 
 // vorbis decodes in this process, unless there are several tracks, of which ffmpeg can read any.
 func (r *Reader) vorbis(what sniffed) (decoder, error) {
-	head, _ := r.src.buf.Peek(sniffBytes) // an error is an end, or comes back with the next read
-	tracks := oggTracks(head)
+	tracks := oggTracks(oggHead(r.src))
 	if tracks > 1 && r.ffmpegPath() != "" {
 		return r.ffmpeg(what)
 	}
