@@ -78,6 +78,15 @@ func (r *Reader) unfinished() bool { return r.opts.Unfinished && r.src.path == "
 
 // early decodes what is still being written, of formats whose complete files are ffmpeg's: it conceals damage better.
 func (r *Reader) early(what sniffed) (decoder, error) {
+	d, err := r.earlyOf(what)
+	if _, damaged := errors.AsType[*damagedError](err); damaged {
+		err = ErrUnfinished // ffmpeg may do better
+	}
+	return d, err
+}
+
+func (r *Reader) earlyOf(what sniffed) (d decoder, err error) {
+	defer r.recovered(&err)
 	if r.opts.Track.given() {
 		return nil, ErrUnfinished
 	}

@@ -404,7 +404,7 @@ func laced(b []byte, kind byte) (frames [][]byte) {
 	sizes := make([]int, count)
 	all := 0
 	for i := range count - 1 {
-		size, n := 0, 0
+		var size, n int
 		if kind == 1 {
 			n = len(b) - len(bytes.TrimLeft(b, "\xff")) + 1
 			if n > len(b) {

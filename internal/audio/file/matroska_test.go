@@ -109,7 +109,7 @@ func lace(kind byte, sizes func(size int) []byte) func(element) []element {
 				out, waiting = append(out, element{id: idSimple, body: body}), nil
 			}
 		}
-		e.children = append(out, waiting...)
+		e.children = slices.Concat(out, waiting)
 		return []element{e}
 	}
 }

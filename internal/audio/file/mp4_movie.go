@@ -102,7 +102,8 @@ func parseMovie(moov []byte) (m mp4Movie, ok bool) {
 		}
 		return m, ok && be32(inBox(table, "stsz"), 8) == 0 // samples in the index as well are rare
 	}
-	return m, m.table(table)
+	ok = m.table(table)
+	return m, ok
 }
 
 // codec reads the description of the samples: AAC-LC alone. Source: ISO/IEC 14496-14, 5.6, and 14496-3, 1.6.2.1.
@@ -208,7 +209,7 @@ func (m *mp4Movie) table(stbl []byte) bool {
 	offsets := append(found["stco"], found["co64"]...)[0]
 	groups, group := int(be32(chunks, 4)), 0
 	last := int64(0)
-	if int64(len(offsets)) < 8+4*int64(be32(offsets, 4)) {
+	if int64(len(offsets)) < 8+4*int64(be32(offsets, 4)) || int64(len(chunks)) < 8+12*int64(groups) {
 		return false
 	}
 	for chunk := range int(be32(offsets, 4)) {

@@ -39,7 +39,8 @@ func newOpusPackets(head []byte) (*opusPackets, error) {
 		gain: float32(math.Pow(10, float64(int16(binary.LittleEndian.Uint16(head[16:])))/256/20)),
 	}
 	o.scratch = make([]float32, opusPacketFrames*o.channels)
-	return o, o.restart()
+	err := o.restart()
+	return o, err
 }
 
 func (o *opusPackets) restart() (err error) {
