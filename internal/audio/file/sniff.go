@@ -36,11 +36,11 @@ type sniffed struct {
 // are consumed; nothing else is.
 func (s *source) sniff() (sniffed, error) {
 	for {
+		s.limit = s.pos() + sniffLook
 		if head, _ := s.buf.Peek(signatureBytes); startsFile(head) && id3Size(head) == 0 { // an error comes back with the next look
-			s.destroyed = 0
+			s.limit, s.destroyed = 0, 0
 			return sniffBytesOf(head), nil // at once: the rest may still be on its way
 		}
-		s.limit = s.pos() + sniffLook
 		head, err := s.buf.Peek(sniffLook)
 		s.limit = 0
 		if s.ctx.Err() != nil && s.err != nil {
