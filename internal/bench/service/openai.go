@@ -254,7 +254,7 @@ var earlyFormats = []struct {
 	{"WebM Opus", "-c:a libopus -b:a 24k -f webm", true},
 	{"WebM Vorbis", "-c:a libvorbis -f webm", true},
 	{"AAC", "-c:a aac -b:a 64k -f adts", true},
-	{"MP4", "-c:a aac -b:a 64k -movflags frag_keyframe+empty_moov -f mp4", true},
+	{"MP4", "-c:a aac -b:a 64k -movflags empty_moov+default_base_moof -frag_duration 1000000 -f mp4", true},
 	{"MP2", "-c:a mp2 -b:a 64k -f mp2", false},
 }
 
