@@ -1,5 +1,5 @@
-// Package loopback tells who is at the other end of a connection within this machine. A port of the loopback address is open to every
-// user of a machine; the kernel knows whose a connection is.
+// Package loopback tells who is at the other end of a connection within this machine, and keeps ports of it. A port of the loopback address
+// is open to every user of a machine; the kernel knows whose a connection is.
 package loopback
 
 import "errors"

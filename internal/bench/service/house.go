@@ -17,6 +17,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/atomicfile"
 	"github.com/scout-speech/scout/internal/bench"
+	"github.com/scout-speech/scout/internal/loopback"
 )
 
 // Options say what is measured, and how much of it.
@@ -42,7 +43,7 @@ type house struct {
 	dir    string // of everything
 	data   string // of the daemon
 	env    []string
-	port   int
+	port   *loopback.Port
 	owner  *client // by TCP, with a key
 	keys   int     // that were made
 	daemon *exec.Cmd
@@ -75,7 +76,7 @@ func open(o Options, data string, set ...string) (*house, error) {
 	if h.data == "" {
 		h.data = filepath.Join(h.dir, "d")
 	}
-	if h.port, err = freePort(); err != nil {
+	if h.port, err = loopback.Reserve(); err != nil {
 		return h, err
 	}
 	file := filepath.Join(h.dir, "settings.toml")
@@ -99,21 +100,8 @@ func open(o Options, data string, set ...string) (*house, error) {
 	return h, nil
 }
 
-// freePort returns a port of this machine that nobody has.
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0") //nolint:noctx // it waits for nothing
-	if err != nil {
-		return 0, fmt.Errorf("find a free port: %w", err)
-	}
-	var port int
-	if address, is := l.Addr().(*net.TCPAddr); is { // it is
-		port = address.Port
-	}
-	return port, l.Close()
-}
-
 // address is where the daemon answers.
-func (h *house) address() string { return fmt.Sprintf("127.0.0.1:%d", h.port) }
+func (h *house) address() string { return h.port.String() }
 
 // furnish opens a house with a daemon, and makes the owner's key.
 func furnish(ctx context.Context, o Options, data string, set ...string) (h *house, err error) {
@@ -220,7 +208,7 @@ func (h *house) close(ctx context.Context) error {
 		h.stop()
 		end(recorder.PID)
 	}
-	return scout.FileError(scout.CodeWriteFailed, "remove the folder", os.RemoveAll(h.dir))
+	return errors.Join(h.port.Release(), scout.FileError(scout.CodeWriteFailed, "remove the folder", os.RemoveAll(h.dir)))
 }
 
 // end ends a recorder, which would end by itself when it has been idle.
