@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/testrun"
 	"github.com/scout-speech/scout/internal/text"
 )
 
@@ -67,14 +68,16 @@ func TestWhatIsAskedForIsDoneWhereNobodyReads(t *testing.T) {
 	h := inHouse(quietBooth(t))
 	unread := func(args ...string) outcome {
 		t.Helper()
-		r, w, err := os.Pipe()
+		var w *os.File
+		err := testrun.Unforked(func() error { // else another process that is being started has the other end
+			r, write, err := os.Pipe()
+			w = write
+			return errors.Join(err, r.Close())
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer func() { _ = w.Close() }() // the command has its own
-		if err := r.Close(); err != nil {
-			t.Fatal(err)
-		}
 		var said bytes.Buffer
 		cmd := h.command(args...)
 		cmd.Stdout, cmd.Stderr = w, &said

@@ -67,14 +67,14 @@ func TestEngineKilledAtWork(t *testing.T) {
 	needModel(t)
 	program := filepath.Join(t.TempDir(), "scout-engine")
 	// The engine is killed in the middle of what it reads of its first request, however quick the machine is.
-	if err := os.WriteFile(program, []byte(fmt.Sprintf(`#!/bin/sh
+	if err := testrun.WriteProgram(program, []byte(fmt.Sprintf(`#!/bin/sh
 mkfifo '%[1]s'.$$
 '%[2]s' "$@" <'%[1]s'.$$ &
 dd bs=4096 count=60000 iflag=count_bytes status=none >'%[1]s'.$$
 kill -KILL $!
 wait $!
 kill -KILL $$
-`, program, filepath.Join(programs, "scout-engine"))), 0o700); err != nil {
+`, program, filepath.Join(programs, "scout-engine")))); err != nil {
 		t.Fatal(err)
 	}
 	cmd := command(t.Context(), "transcribe", "-q", longClip(t, 3))

@@ -178,17 +178,16 @@ func managerFolder(t *testing.T, answers bool) string {
 	if err := os.Mkdir(filepath.Join(runtime, "systemd"), 0o700); err != nil {
 		t.Fatal(err)
 	}
-	manager, err := net.ListenUnix("unix", &net.UnixAddr{Name: filepath.Join(runtime, "systemd", "private")})
+	socket := filepath.Join(runtime, "systemd", "private")
+	if !answers {
+		testrun.LeaveSocket(t, socket)
+		return runtime
+	}
+	manager, err := net.ListenUnix("unix", &net.UnixAddr{Name: socket})
 	if err != nil {
 		t.Fatal(err)
 	}
-	manager.SetUnlinkOnClose(false)           // as after a crash
-	t.Cleanup(func() { _ = manager.Close() }) // it may be closed
-	if !answers {
-		if err := manager.Close(); err != nil {
-			t.Fatal(err)
-		}
-	}
+	t.Cleanup(func() { _ = manager.Close() }) // it was only there
 	return runtime
 }
 

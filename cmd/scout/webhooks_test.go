@@ -18,6 +18,7 @@ import (
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/store/sqlite"
+	"github.com/scout-speech/scout/internal/testrun"
 	"github.com/scout-speech/scout/internal/webhook"
 )
 
@@ -41,14 +42,7 @@ func (h *house) recordedNow() string {
 func TestAKilledDaemonOwesItsWebhooksWhatHappened(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
-	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	address := listener.Addr().String()
-	if err := listener.Close(); err != nil {
-		t.Fatal(err)
-	}
+	address := testrun.ReservePort(t)
 	var made v1.NewWebhook
 	if err := json.Unmarshal([]byte(h.must("webhooks", "add", "http://"+address+"/?token=sesame", "--event", "recording.finished", "--json").out), &made); err != nil {
 		t.Fatal(err)
@@ -91,8 +85,9 @@ func TestAKilledDaemonOwesItsWebhooksWhatHappened(t *testing.T) {
 		}
 		messages <- got{r.Header, string(body)}
 	})}
-	if listener, err = new(net.ListenConfig).Listen(t.Context(), "tcp", address); err != nil {
-		t.Skipf("another program took the port meanwhile: %v", err)
+	listener, err := new(net.ListenConfig).Listen(t.Context(), "tcp", address)
+	if err != nil {
+		t.Fatal(err)
 	}
 	served := make(chan error, 1)
 	go func() { served <- server.Serve(listener) }() // ended by Close

@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"fmt"
 	"maps"
 	"math/rand/v2"
 	"net/http"
@@ -232,13 +231,6 @@ func rangeStart(r *http.Request) int {
 		return 0
 	}
 	return n
-}
-
-// deadAddress is an address on which nobody listens.
-func deadAddress() string {
-	s := httptest.NewServer(http.NotFoundHandler())
-	defer s.Close()
-	return fmt.Sprintf("http://%s", s.Listener.Addr())
 }
 
 // memoryDir is a temporary folder in memory if the system has one: a property over a hundred pulls would otherwise

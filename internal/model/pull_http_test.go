@@ -16,6 +16,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/model"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 func TestPullFetchesFromTheCatalogue(t *testing.T) {
@@ -394,7 +395,7 @@ func TestPullGivesADeadSourceUpSoon(t *testing.T) {
 	files := sampleFiles()
 	s := newServer(t, files)
 	e := entry("sample", s.URL, files, true)
-	e.Files[0].Sources = append([]model.Source{{URL: deadAddress() + "/enc.onnx"}}, e.Files[0].Sources...)
+	e.Files[0].Sources = append([]model.Source{{URL: "http://" + testrun.ReservePort(t) + "/enc.onnx"}}, e.Files[0].Sources...)
 	pull(t, open(t, t.TempDir(), []model.Entry{e}), "sample", model.PullOptions{})
 
 	e.Files[0].Sources = e.Files[0].Sources[:1]

@@ -10,6 +10,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/filelock"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -23,7 +24,7 @@ func claimFor(t *testing.T, folder *recording.Folder, id recording.ID) (release 
 	_, err = f.WriteString("4711\n")
 	check(t, err)
 	check(t, unix.Flock(int(f.Fd()), unix.LOCK_EX))
-	return func() { check(t, f.Close()) }
+	return func() { check(t, filelock.Close(f)) }
 }
 
 // unfinished makes a recording that its recorder left unfinished.

@@ -12,6 +12,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/filelock"
 	"github.com/scout-speech/scout/internal/recording"
 )
 
@@ -59,7 +60,7 @@ func TestAskingForTheHolderDoesNotBlockTheLock(t *testing.T) {
 			check(t, err)
 			check(t, unix.Flock(int(f.Fd()), unix.LOCK_SH))
 			answered := make(chan error, 1)
-			time.AfterFunc(20*time.Millisecond, func() { answered <- f.Close() }) // and with it the lock
+			time.AfterFunc(20*time.Millisecond, func() { answered <- filelock.Close(f) })
 			takeLock(t, folder)
 			check(t, <-answered)
 			if holder, held := recording.Holder(folder.Dir()); !held || holder.PID != os.Getpid() {

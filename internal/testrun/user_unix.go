@@ -3,7 +3,6 @@
 package testrun
 
 import (
-	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -26,7 +25,13 @@ func AsNobody(t *testing.T) bool {
 	}
 	folder := openFolder(t)
 	program := filepath.Join(folder, "test")
-	copyFile(t, program, "/proc/self/exe")
+	content, err := os.ReadFile("/proc/self/exe")
+	if err != nil {
+		t.Skipf("the program of this test cannot be read: %v", err)
+	}
+	if err := WriteProgram(program, content); err != nil {
+		t.Fatal(err)
+	}
 	cmd := exec.CommandContext(t.Context(), program, "-test.run=^"+regexp.QuoteMeta(t.Name())+"$", "-test.v", "-test.count=1")
 	cmd.Env = append(os.Environ(), "HOME="+folder, "TMPDIR="+folder)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: Nobody()}
@@ -61,23 +66,4 @@ func openFolder(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return folder
-}
-
-func copyFile(t *testing.T, to, from string) {
-	t.Helper()
-	source, err := os.Open(from)
-	if err != nil {
-		t.Skipf("the program of this test cannot be read: %v", err)
-	}
-	defer source.Close()                                                     //nolint:errcheck // read only
-	target, err := os.OpenFile(to, os.O_CREATE|os.O_WRONLY|os.O_EXCL, 0o755) //nolint:gosec // another user runs it
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := io.Copy(target, source); err != nil {
-		t.Fatal(err)
-	}
-	if err := target.Close(); err != nil {
-		t.Fatal(err)
-	}
 }

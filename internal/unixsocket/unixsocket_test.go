@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/testrun"
 	"github.com/scout-speech/scout/internal/unixsocket"
 )
 
@@ -115,7 +116,7 @@ func TestWhatIsAtThePath(t *testing.T) {
 		want string // part of the message; empty where the socket is made
 	}{
 		"nothing":                          {func(*testing.T, string) {}, ""},
-		"a socket that a crash left":       {func(t *testing.T, path string) { _ = listen(t, path).Close() }, ""},
+		"a socket that a crash left":       {func(t *testing.T, path string) { testrun.LeaveSocket(t, path) }, ""},
 		"a socket on which another serves": {func(t *testing.T, path string) { listen(t, path) }, "another program listens there"},
 		"a file": {func(t *testing.T, path string) {
 			if err := os.WriteFile(path, []byte("precious"), 0o600); err != nil {

@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"net"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
@@ -256,15 +255,4 @@ func (b *bench) receiver(answer http.HandlerFunc) *receiver {
 		r.Close()
 	})
 	return r
-}
-
-// closedAddress is an address of this machine at which nobody listens.
-func (b *bench) closedAddress() string {
-	b.Helper()
-	l, err := new(net.ListenConfig).Listen(b.Context(), "tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer func() { _ = l.Close() }() // it was never used
-	return l.Addr().String()
 }

@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/store"
 	"github.com/scout-speech/scout/internal/store/storetest"
+	"github.com/scout-speech/scout/internal/testrun"
 	"github.com/scout-speech/scout/internal/webhook"
 )
 
@@ -353,7 +354,7 @@ func TestWhatWaitsFollowsItsWebhook(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
 	r := b.receiver(status(http.StatusOK))
-	hook := b.add("http://" + b.closedAddress())
+	hook := b.add("http://" + testrun.ReservePort(b))
 	stop := b.run()
 	b.happens("job_1")
 	b.until(hook, 1, tried(1))

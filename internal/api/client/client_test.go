@@ -15,6 +15,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/api/client"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // answering serves a handler at a socket, which it returns.
@@ -100,12 +101,7 @@ func TestNobodyAnswers(t *testing.T) {
 	if err := os.WriteFile(filepath.Join(dir, "file"), nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	left, err := net.Listen("unix", filepath.Join(dir, "left"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	left.(*net.UnixListener).SetUnlinkOnClose(false) //nolint:errcheck,forcetypeassert // a unix listener makes no other
-	_ = left.Close()                                 // as a crash leaves it
+	testrun.LeaveSocket(t, filepath.Join(dir, "left"))
 	for name, text := range map[string]string{"none": "no daemon answers", "left": "no daemon answers", "file": ""} {
 		_, err := client.Connect(t.Context(), client.Options{Socket: filepath.Join(dir, name)})
 		if err == nil || !strings.Contains(err.Error(), text) || !strings.Contains(err.Error(), name) {

@@ -21,7 +21,9 @@ func TestWhyAnEngineDoesNotStart(t *testing.T) {
 		return func(path string) error { return testrun.WriteProgram(path, []byte("#!/bin/sh\n"+text+"\n")) }
 	}
 	bytes := func(text string, mode os.FileMode) func(string) error {
-		return func(path string) error { return os.WriteFile(path, []byte(text), mode) }
+		return func(path string) error {
+			return testrun.Unforked(func() error { return os.WriteFile(path, []byte(text), mode) })
+		}
 	}
 	for name, c := range map[string]struct {
 		make    func(path string) error
