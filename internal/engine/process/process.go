@@ -118,6 +118,8 @@ func (p *Process) run() {
 	}, func(err error) {
 		if err != nil { // there was a panic before it waited
 			p.Kill(err)
+			_ = p.cmd.Wait() // else what was killed stays as a zombie; the panic is the reason
+			p.reaped.Store(true)
 			exited <- err
 		}
 	})
