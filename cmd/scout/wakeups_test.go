@@ -81,13 +81,13 @@ func switches(t *testing.T, pid int) map[string]uint64 {
 
 // TestWakeUps prints how often the recorder is woken for each block of the device, by thread, and without a device.
 // With SCOUT_FIGURES it measures longer and checks the bounds; without it, other work on the machine would wake it more
-// often.
+// often, and the bounds are those of something that polls.
 func TestWakeUps(t *testing.T) {
 	t.Parallel()
 	const blocks = 50 // a second
-	length, most := 2*time.Second, 4.0
+	length, most, mostIdle := 2*time.Second, 10.0, 100.0
 	if os.Getenv(figuresVariable) != "" {
-		length, most = 20*time.Second, 2
+		length, most, mostIdle = 20*time.Second, 2, 10
 	}
 	b := newBooth(t)
 	b.must("record", "--detach", "--device", b.mic.ID)
@@ -124,5 +124,5 @@ func TestWakeUps(t *testing.T) {
 		sum += n
 	}
 	slices.Sort(rest)
-	figures{t, "wake-ups without a device"}.report("all threads", fmt.Sprintf("%.1f a second (%s)", sum, strings.Join(rest, ", ")), "at most 10 a second", sum <= 10)
+	figures{t, "wake-ups without a device"}.report("all threads", fmt.Sprintf("%.1f a second (%s)", sum, strings.Join(rest, ", ")), fmt.Sprintf("at most %.0f a second", mostIdle), sum <= mostIdle)
 }
