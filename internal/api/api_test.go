@@ -72,7 +72,7 @@ func TestEveryErrorHasOneForm(t *testing.T) {
 		"a wrong method":                      {"DELETE", "/api/v1/version", "", nil, 405, scout.CodeMethodNotAllowed, "GET"},
 		"a wrong method of a stream":          {"POST", "/api/v1/events", "{}", nil, 405, scout.CodeMethodNotAllowed, "GET"},
 		"a query parameter that is unknown":   {"GET", "/api/v1/version?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
-		"a topic that does not exist":         {"GET", "/api/v1/events?topics=job,recordings", "", nil, 422, scout.CodeInvalidArgument, "recordings"},
+		"a topic that does not exist":         {"GET", "/api/v1/events?topics=recordings", "", nil, 422, scout.CodeInvalidArgument, "recordings"},
 		"one of a stream":                     {"GET", "/api/v1/events?x=1", "", nil, 422, scout.CodeInvalidArgument, "x"},
 		"a state of recordings that none has": {"GET", "/api/v1/recordings?state=broken", "", nil, 422, scout.CodeInvalidArgument, "finished"},
 		"the same for texts":                  {"GET", "/api/v1/transcripts?state=broken", "", nil, 422, scout.CodeInvalidArgument, "finished"},

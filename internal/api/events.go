@@ -20,11 +20,12 @@ func (s *Server) registerEvents(api huma.API) {
 			method: http.MethodGet, path: "/events", role: roleClient, summary: "Follow what happens",
 			description: "Server-sent events. Each has a number, its type, and an object with its id, type, time and data. A client that names the last event it read gets the ones after it. " +
 				"If the journal no longer holds them, the stream begins with the event reset, and the client must read its lists again. A stream without events gets a comment every 30 seconds. A client sees the events of what it made. " +
-				"With the topics live:ID, job:ID and level:DEVICE one stream does for a whole page.",
+				"With the topics live:ID, job:ID and level:DEVICE one stream does for a whole page. " +
+				"A topic that does not exist, or that the client may not see, gets an event error with the topic and the error, before all others, and the rest of the stream comes. The request is refused where nothing that it names can be followed.",
 			errors: []scout.Code{scout.CodeNotFound, scout.CodeGone, scout.CodePermissionDenied},
 		},
 		parameters: append(positionParameters(), &huma.Param{
-			Name: "topics", In: "query", Description: "Types of events, or the first words of types, separated by commas: recording,recorder.state. live:ID, job:ID and level:DEVICE are what the stream of that dictation, job or device sends: events without a number, of the types live, job and level", Schema: textSchema(),
+			Name: "topics", In: "query", Description: "Types of events, or the first words of types, separated by commas: recording,recorder.state. live:ID, job:ID and level:DEVICE are what the stream of that dictation, job or device sends: events without a number, of the types live, job and level. A comma in the id of a device is written %2C", Schema: textSchema(),
 		}),
 		answers: []string{eventStream}, long: always, handler: s.events,
 	})
@@ -42,32 +43,31 @@ func (s *Server) events(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asks := callerOf(r.Context())
-	topics, single, err := s.topicsOf(r.Context(), r.URL.Query().Get("topics"))
+	a, err := s.topicsOf(r.Context(), r.URL.Query().Get("topics"))
 	if err != nil {
 		writeError(w, err)
 		return
 	}
-	for _, topic := range topics {
-		if first, _, _ := strings.Cut(topic, "."); !slices.Contains(eventTopics(), first) { // nothing would ever come
-			writeError(w, unprocessable("query.topics", "there are no events %q: want types, or first words of them: %s; or live:ID, job:ID, level:DEVICE", topic, strings.Join(eventTopics(), " ")))
-			return
-		}
-	}
-	if len(topics) == 0 && len(single) > 0 {
-		topics = []string{nothing}
-	}
-	if asks.role == roleOwner && s.services.ListenDevices != nil && (wanted(topics, "device.added") || wanted(topics, "device.removed")) {
-		defer s.services.ListenDevices()()
-	}
-	between, leave, err := s.follows(r.Context(), single)
+	between, leave, err := s.follows(r.Context(), &a)
 	if err != nil {
 		writeError(w, err)
 		return
 	}
 	defer leave()
+	if !a.all && len(a.types) == 0 && len(a.single) == 0 { // nothing would ever come
+		writeError(w, a.refused[0].err)
+		return
+	}
+	wanted := func(kind string) bool { return a.all || isOf(a.types, kind) }
+	if asks.role == roleOwner && s.services.ListenDevices != nil && (wanted("device.added") || wanted("device.removed")) {
+		defer s.services.ListenDevices()()
+	}
+	for _, one := range a.refused {
+		s.metrics.refusedTopics.WithLabelValues(string(scout.CodeOf(one.err))).Inc()
+	}
 	s.send(w, r, feed{
-		kind: "sse", endless: true, passing: between, stream: store.EventStream, after: after,
-		wanted: func(e *store.Event) bool { return asks.owns(e.Client) && wanted(topics, e.Type) },
+		kind: "sse", endless: true, first: a.errors(), passing: between, stream: store.EventStream, after: after,
+		wanted: func(e *store.Event) bool { return asks.owns(e.Client) && wanted(e.Type) },
 		body: func(e *store.Event) any {
 			if e.Type == store.EventReset { // it is in no journal
 				return v1.Event{ID: e.Seq, Type: e.Type, At: v1.Time{Time: time.Now()}}
@@ -82,12 +82,9 @@ func eventTopics() []string {
 	return []string{"recorder", "recording", "transcript", "transcription", "job", "upload", "device", "model", "health", "degradation", "settings", "purged"}
 }
 
-// wanted reports whether an event is of one of the topics: each is a type or the first words of one. No topics are all.
-func wanted(topics []string, kind string) bool {
-	for _, topic := range topics {
-		if kind == topic || strings.HasPrefix(kind, strings.TrimSuffix(topic, ".")+".") {
-			return true
-		}
-	}
-	return len(topics) == 0
+// isOf reports whether an event is of one of the topics: each is a type or the first words of one.
+func isOf(topics []string, kind string) bool {
+	return slices.ContainsFunc(topics, func(topic string) bool {
+		return kind == topic || strings.HasPrefix(kind, strings.TrimSuffix(topic, ".")+".")
+	})
 }

@@ -44,7 +44,7 @@ type feed struct {
 	// passing are the events without a number; nil for none. The feed ends when it is closed. Whoever sends into it must drop what does
 	// not fit: a client that reads slowly must delay nobody.
 	passing <-chan passing
-	first   *passing // sent before those of passing; nil for none
+	first   []passing // sent before all others
 }
 
 // passing is an event without a number.
@@ -155,12 +155,12 @@ func (s *Server) sendEvents(w http.ResponseWriter, f feed, numbered <-chan store
 	if err := write(": ok\n\n"); err != nil {
 		return err
 	}
-	if f.first != nil {
-		data, err := json.Marshal(f.first.body)
+	for _, e := range f.first {
+		data, err := json.Marshal(e.body)
 		if err != nil {
 			return err
 		}
-		if err := write("event: %s\ndata: %s\n\n", f.first.kind, data); err != nil {
+		if err := write("event: %s\ndata: %s\n\n", e.kind, data); err != nil {
 			return err
 		}
 	}

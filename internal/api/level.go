@@ -87,5 +87,5 @@ func (s *Server) levels(w http.ResponseWriter, r *http.Request) {
 		writeError(w, scout.Errorf(scout.CodeDeviceLost, "the device delivered nothing"))
 		return
 	}
-	s.send(w, r, feed{kind: "level", endless: true, first: &first, passing: sent}) // it is not put back: the device may have ended meanwhile
+	s.send(w, r, feed{kind: "level", endless: true, first: []passing{first}, passing: sent}) // it is not put back: the device may have ended meanwhile
 }

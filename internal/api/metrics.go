@@ -28,6 +28,8 @@ type metrics struct {
 	outlines    *metric.Counter
 	ended       *metric.CounterVec
 	sockets     *metric.CounterVec
+
+	refusedTopics *metric.CounterVec
 }
 
 // requestBuckets go from a request that only looks to one that waits for a microphone.
@@ -68,6 +70,9 @@ func newMetrics(scope observe.Scope) *metrics {
 		sockets: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_live_connections_ended_total", Help: "Connections that send sound that ended, by the status of their close; left: the client went without one.",
 		}, []string{"status"})),
+		refusedTopics: observe.Register(scope, metric.NewCounterVec(metric.Opts{
+			Name: "scout_stream_topics_refused_total", Help: "Topics of an event stream that could not be followed while the rest of the stream came, by code.",
+		}, []string{"code"})),
 		slow: observe.Register(scope, metric.NewCounterVec(metric.Opts{
 			Name: "scout_streams_cut_off_total", Help: "Event streams that were ended because the client did not read them, by kind.",
 		}, []string{"kind"})),

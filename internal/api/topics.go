@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"net/http"
 	"slices"
 	"strings"
 	"sync"
@@ -22,90 +23,149 @@ const (
 
 // Further types of the events of such a topic.
 const (
-	topicError = "error" // it has failed; a level comes again by itself
+	topicError = "error" // it has failed, or cannot be followed; a level comes again by itself
 	topicEnded = "ended" // nothing more comes of it
 )
 
 // mostSingleTopics bounds what one stream follows: each costs what a stream of its own does.
 const mostSingleTopics = 200
 
+// mostTopics bounds what one request names.
+const mostTopics = 1000
+
 // levelAgain is after which time a device is tried again that gives no level any more.
 const levelAgain = 2 * time.Second
-
-// nothing is the topic of no event.
-const nothing = "-"
 
 // topic is one thing that a client of GET /events follows.
 type topic struct{ kind, id string }
 
 func (t topic) String() string { return t.kind + ":" + t.id }
 
-// topicsOf are the topics of a list: types of events or the first words of them, and single things. What the caller may not see is refused.
-func (s *Server) topicsOf(ctx context.Context, list string) (types []string, single []topic, err error) {
-	for name := range strings.SplitSeq(list, ",") {
-		name = strings.TrimSpace(name)
-		kind, id, is := strings.Cut(name, ":")
-		if !is {
-			if name != "" {
-				types = append(types, name)
-			}
-			continue
-		}
-		t := topic{kind, id}
-		switch {
-		case kind == topicLive && s.services.Live != nil:
-			err = s.sees(ctx, thingRecording, id)
-		case kind == topicJob:
-			if err = s.sees(ctx, thingJob, id); err == nil {
-				_, err = s.services.Jobs.Job(ctx, id)
-			}
-		case kind == topicLevel:
-			err = ownersOnly(ctx)
-		default:
-			err = unprocessable("query.topics", "there is no topic %q: want live:ID, job:ID or level:DEVICE", name)
-		}
-		if err != nil {
-			return nil, nil, err
-		}
-		if !slices.Contains(single, t) {
-			single = append(single, t)
-		}
-	}
-	if len(single) > mostSingleTopics {
-		return nil, nil, unprocessable("query.topics", "%d dictations, jobs and devices: at most %d are followed by one stream", len(single), mostSingleTopics)
-	}
-	return types, single, nil
+// topicList is what a list of topics asks for.
+type topicList struct {
+	types   []string // of events, or the first words of them
+	single  []topic
+	refused []refusedTopic
+	all     bool // it names nothing
 }
 
-// follows sends what happens to several things into one channel, nil where there are none. A slow reader misses partial texts, levels and
-// states of jobs in between; it delays nobody. The caller calls leave.
-func (s *Server) follows(ctx context.Context, topics []topic) (<-chan passing, func(), error) {
-	if len(topics) == 0 {
+// refusedTopic is a topic that cannot be followed, as the client wrote it.
+type refusedTopic struct {
+	name string
+	err  error
+}
+
+// comma stands for a comma in the id of a device, where a comma separates topics.
+var comma = strings.NewReplacer("%2C", ",", "%2c", ",")
+
+// topicsOf are the topics of a list: types of events or the first words of them, and single things. A topic that does not exist, or that the
+// caller may not see, is refused and the others are not. The error says that the topics cannot be looked up at all.
+func (s *Server) topicsOf(ctx context.Context, list string) (topicList, error) {
+	var names []string
+	for name := range strings.SplitSeq(list, ",") {
+		if name = strings.TrimSpace(name); name != "" && !slices.Contains(names, name) {
+			names = append(names, name)
+		}
+		if len(names) > mostTopics {
+			return topicList{}, unprocessable("query.topics", "more than %d topics: one stream follows no more", mostTopics)
+		}
+	}
+	a := topicList{all: len(names) == 0}
+	for _, name := range names {
+		err := s.ask(ctx, &a, name)
+		if ofServer(err) { // it says nothing about the topic
+			return topicList{}, err
+		}
+		if err != nil {
+			a.refused = append(a.refused, refusedTopic{name, err})
+		}
+	}
+	if len(a.single) > mostSingleTopics {
+		return topicList{}, unprocessable("query.topics", "%d dictations, jobs and devices: at most %d are followed by one stream", len(a.single), mostSingleTopics)
+	}
+	return a, nil
+}
+
+func ofServer(err error) bool {
+	return err != nil && v1.StatusOf(scout.CodeOf(err)) >= http.StatusInternalServerError
+}
+
+// ask adds a topic to those that are followed.
+func (s *Server) ask(ctx context.Context, a *topicList, name string) error {
+	kind, id, is := strings.Cut(name, ":")
+	if !is {
+		if first, _, _ := strings.Cut(name, "."); !slices.Contains(eventTopics(), first) { // nothing would ever come
+			return unprocessable("query.topics", "there are no events %q: want types, or first words of them: %s; or live:ID, job:ID, level:DEVICE", name, strings.Join(eventTopics(), " "))
+		}
+		a.types = append(a.types, name)
+		return nil
+	}
+	t := topic{kind, comma.Replace(id)}
+	var err error
+	switch {
+	case kind == topicLive && s.services.Live != nil:
+		err = s.sees(ctx, thingRecording, id)
+	case kind == topicJob:
+		if err = s.sees(ctx, thingJob, id); err == nil {
+			_, err = s.services.Jobs.Job(ctx, id)
+		}
+	case kind == topicLevel:
+		err = ownersOnly(ctx)
+	default:
+		err = unprocessable("query.topics", "there is no topic %q: want live:ID, job:ID or level:DEVICE", name)
+	}
+	if err == nil && !slices.Contains(a.single, t) {
+		a.single = append(a.single, t)
+	}
+	return err
+}
+
+// errors are the events that tell of topics that were refused. They are the first of the stream.
+func (a *topicList) errors() []passing {
+	events := make([]passing, len(a.refused))
+	for i, r := range a.refused {
+		e := errorOf(r.err)
+		e.Topic, e.At = r.name, v1.Time{Time: time.Now()}
+		events[i] = passing{kind: e.Type, body: e}
+	}
+	return events
+}
+
+// follows sends what happens to several things into one channel, nil where there are none, and adds to a what cannot be followed. A slow reader
+// misses partial texts, levels and states of jobs in between; it delays nobody. The caller calls leave.
+func (s *Server) follows(ctx context.Context, a *topicList) (between <-chan passing, leave func(), err error) {
+	if len(a.single) == 0 {
 		return nil, func() {}, nil
 	}
 	ctx, cancel := context.WithCancel(ctx)
 	var pumps sync.WaitGroup
 	to := make(chan passing)
-	leave := func() {
+	leave = func() {
 		cancel()
 		pumps.Wait()
 	}
-	for _, t := range topics {
+	followed := a.single[:0]
+	for _, t := range a.single {
 		run := s.watchTopicJob
 		switch t.kind {
 		case topicLevel:
 			run = s.watchLevel
 		case topicLive:
 			f, end, err := s.dictation(ctx, t.id, 0, false)
-			if err != nil {
+			if ofServer(err) {
 				leave()
 				return nil, nil, err
+			}
+			if err != nil {
+				a.refused = append(a.refused, refusedTopic{t.String(), err})
+				continue
 			}
 			run = func(ctx context.Context, t topic, send sender) error {
 				defer end()
 				return s.watchDictation(ctx, t, &f, send)
 			}
 		}
+		followed = append(followed, t)
 		send := func(e v1.TopicEvent) error {
 			e.Topic, e.At = t.String(), v1.Time{Time: time.Now()}
 			select {
@@ -126,6 +186,7 @@ func (s *Server) follows(ctx context.Context, topics []topic) (<-chan passing, f
 			}
 		})
 	}
+	a.single = followed
 	return to, leave, nil
 }
 

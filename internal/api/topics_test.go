@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/prometheus/client_golang/prometheus/testutil"
+
 	"github.com/scout-speech/scout"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/store"
@@ -76,6 +78,70 @@ func TestALevelThatFails(t *testing.T) {
 	}
 }
 
+// What one topic lacks is told as an event, and the others come.
+func TestTopicsBesideOneThatIsNotThere(t *testing.T) {
+	t.Parallel()
+	s := serve(t, networked, dictates)
+	defer s.close() // before the streams, which end with it
+	mine, other := s.addKey("key_a", "client", 0), s.addKey("key_b", "client", 0)
+	s.recordFor(exampleID, "key_a")
+	s.waits(store.JobQueued)
+	here, absent := "job:"+exampleJob, "live:"+string(exampleID) // a recording, and no dictation
+	for _, c := range []struct {
+		key, topic string
+		code       scout.Code
+	}{
+		{s.key, "job:job_none", scout.CodeNotFound},
+		{s.key, "live:none", scout.CodeNotFound},
+		{s.key, absent, scout.CodeNotFound},
+		{s.key, "recording:" + string(exampleID), scout.CodeInvalidArgument},
+		{s.key, "recordings", scout.CodeInvalidArgument},
+		{mine, absent, scout.CodeNotFound},
+		{mine, "level:mic", scout.CodePermissionDenied},
+		{other, here, scout.CodeNotFound},
+	} {
+		follows := here
+		if c.key == other {
+			follows = "upload"
+		}
+		next := s.eventsOf("/events?topics="+c.topic+","+follows+",job", c.key)
+		kind, data, _ := next()
+		var e struct {
+			v1.TopicEvent
+			Data v1.Error `json:"data"`
+		}
+		if err := json.Unmarshal([]byte(data), &e); err != nil || kind != "error" || e.Type != kind || e.Topic != c.topic || e.At.IsZero() || e.Data.Code != c.code || e.Data.Message == "" {
+			t.Errorf("%s: %q %s (%v)", c.topic, kind, data, err)
+		}
+		if c.key == other {
+			continue
+		}
+		if kind, data, _ := next(); kind != "job" || !strings.Contains(data, here) {
+			t.Errorf("behind %s: %q %s", c.topic, kind, data)
+		}
+	}
+	const want = `
+# HELP scout_stream_topics_refused_total Topics of an event stream that could not be followed while the rest of the stream came, by code.
+# TYPE scout_stream_topics_refused_total counter
+scout_stream_topics_refused_total{code="invalid_argument"} 2
+scout_stream_topics_refused_total{code="not_found"} 5
+scout_stream_topics_refused_total{code="permission_denied"} 1
+`
+	if err := testutil.GatherAndCompare(s.registry, strings.NewReader(want), "scout_stream_topics_refused_total"); err != nil {
+		t.Error(err)
+	}
+}
+
+// Ids of devices have commas on some systems.
+func TestALevelOfADeviceWithAComma(t *testing.T) {
+	t.Parallel()
+	s := serve(t, networked)
+	defer s.close() // before the stream, which ends with it
+	if kind, data, _ := s.eventsOf("/events?topics=level:USB:2%252C1,job", s.key)(); kind != "level" || !strings.Contains(data, `"topic":"level:USB:2,1"`) {
+		t.Errorf("%q %s", kind, data)
+	}
+}
+
 func TestTopicsThatARoleMayNotSee(t *testing.T) {
 	t.Parallel()
 	s := serve(t, networked, dictates)
@@ -83,10 +149,7 @@ func TestTopicsThatARoleMayNotSee(t *testing.T) {
 	mine, other := s.addKey("key_a", "client", 0), s.addKey("key_b", "client", 0)
 	s.recordFor(exampleID, "key_a")
 	s.waits(store.JobQueued)
-	var many []string
-	for n := range 201 {
-		many = append(many, "level:"+strconv.Itoa(n))
-	}
+	many := numbered("level:", 201)
 	for _, c := range []struct {
 		key, topics string
 		status      int
@@ -100,7 +163,10 @@ func TestTopicsThatARoleMayNotSee(t *testing.T) {
 		{s.key, "live:none", 404, scout.CodeNotFound},
 		{mine, "level:mic", 403, scout.CodePermissionDenied},
 		{s.key, "recording:" + string(exampleID), 422, scout.CodeInvalidArgument},
-		{s.key, strings.Join(many, ","), 422, scout.CodeInvalidArgument},
+		{s.key, many, 422, scout.CodeInvalidArgument},
+		{s.key, "job:job_none,live:none", 404, scout.CodeNotFound}, // nothing would come
+		{s.key, "job:job_none,job:job_none", 404, scout.CodeNotFound},
+		{s.key, strings.Repeat("job,", 10) + numbered("job:", 1001), 422, scout.CodeInvalidArgument},
 	} {
 		if c.status == 200 {
 			s.eventsOf("/events?topics="+c.topics, c.key)
@@ -110,4 +176,13 @@ func TestTopicsThatARoleMayNotSee(t *testing.T) {
 			t.Errorf("%s: %d %s", c.topics, response.StatusCode, body)
 		}
 	}
+}
+
+// numbered are n topics.
+func numbered(kind string, n int) string {
+	topics := make([]string, n)
+	for i := range topics {
+		topics[i] = kind + strconv.Itoa(i)
+	}
+	return strings.Join(topics, ",")
 }

@@ -127,7 +127,8 @@ type Event struct {
 	Data json.RawMessage `json:"data,omitempty"`
 }
 
-// TopicEvent is an event of one dictation, job or device between those of GET /events. It has no number and is not repeated.
+// TopicEvent is an event of one dictation, job or device between those of GET /events, or tells of a topic that cannot be followed. It has no
+// number and is not repeated.
 type TopicEvent struct {
 	Topic string `json:"topic"`
 	Type  string `json:"type"`

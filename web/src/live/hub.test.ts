@@ -4,10 +4,9 @@ import { type FromTab, Hub, tellEvery, type ToTab } from "./hub";
 // A daemon that answers each request for events with what it is given, and notes what was asked for.
 function daemon(...answers: (Response | Promise<Response>)[]) {
   const asked: string[] = [];
-  vi.stubGlobal("fetch", (url: string, { method, signal }: RequestInit = {}) => {
-    asked.push(`${method ?? "GET"} ${decodeURIComponent(url)}`);
-    const next = method === "HEAD" ? new Response(null, { status: url.includes("gone") ? 404 : 200 }) : answers.shift();
-    return next ?? new Promise((_, no) => signal?.addEventListener("abort", () => no(signal.reason as Error)));
+  vi.stubGlobal("fetch", (url: string, { signal }: RequestInit = {}) => {
+    asked.push(decodeURIComponent(url));
+    return answers.shift() ?? new Promise((_, no) => signal?.addEventListener("abort", () => no(signal.reason as Error)));
   });
   return asked;
 }
@@ -63,12 +62,17 @@ it("follows as many things as a stream takes, and leaves out jobs first", async 
   expect(asked[0]?.match(/job:/g)).toHaveLength(199);
 });
 
-it("tells which topic is not there, and follows the others", async () => {
-  const asked = daemon(new Response(null, { status: 404 }), stream(": ok\n\n"));
+it("tells which topic is not there, in one request, and gives the others", async () => {
+  const error = { type: "error", topic: "live:gone", data: { code: "not_found" } };
+  const level = { type: "level", topic: "level:USB:2,1", data: { rms: 0 } };
+  const asked = daemon(stream([error, level].map((e) => `event: ${e.type}\ndata: ${JSON.stringify(e)}\n\n`).join("")));
   const one = tab(new Hub("http://scout"));
-  one.send({ is: "topics", topics: ["live:gone", "live:here"] });
-  await vi.waitFor(() => expect(one.events()).toEqual([{ type: "error", topic: "live:gone" }]));
-  await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,live:here$/));
+  one.send({ is: "topics", topics: ["live:gone", "level:USB:2,1"] });
+  await vi.waitFor(() => expect(one.events()).toEqual([error, level]));
+  expect(asked).toHaveLength(1);
+  expect(asked[0]).toMatch(/,level:USB:2%2C1,live:gone$/);
+  one.send({ is: "topics", topics: ["level:USB:2,1"] });
+  await vi.waitFor(() => expect(asked[1]).toMatch(/,purged,level:USB:2%2C1$/));
 });
 
 it("says that it is refused", async () => {
