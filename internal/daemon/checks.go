@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"time"
@@ -10,6 +11,9 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/capture/miniaudio"
+	"github.com/scout-speech/scout/internal/capture/sound"
+	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/health"
 	"github.com/scout-speech/scout/internal/model"
 	"github.com/scout-speech/scout/internal/observe"
@@ -25,7 +29,46 @@ func Checks(s *settings.Loaded, scope observe.Scope) ([]health.Check, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []health.Check{remote.Check(recordings), diskCheck(recordings, formatOf(s)), modelCheck(s, scope)}, nil
+	audio := heard(remote.Check(recordings), s.Record.Device, func() (string, error) { return miniaudio.Present(sound.Options{}) })
+	return []health.Check{audio, diskCheck(recordings, formatOf(s)), modelCheck(s, scope), decoderCheck(exec.LookPath)}, nil
+}
+
+// heard adds to the check of the recorder whether there is a sound system to record from, where nothing is being recorded: a recording knows
+// better. present opens, starts and wakes none.
+func heard(check health.Check, device string, present func() (string, error)) health.Check {
+	probe := check.Probe
+	check.Probe = func(ctx context.Context) health.Result {
+		result := probe(ctx)
+		if result.Status != health.Healthy || result.Metadata["sample_rate"] != "" || virtual.Is(device) {
+			return result
+		}
+		name, err := present()
+		if err != nil {
+			metadata := result.Metadata
+			result = health.Failed(err)
+			result.Status, result.Metadata = health.Degraded, metadata // files and what browsers send become text all the same
+			result.Reason = "this machine cannot record: " + result.Reason
+			return result
+		}
+		if result.Metadata == nil {
+			result.Metadata = make(map[string]string)
+		}
+		result.Metadata["sound_system"] = name
+		return result
+	}
+	return check
+}
+
+// decoderCheck tells whether files are decoded that Scout does not read itself. Scout works without, and says so of each such file.
+func decoderCheck(find func(program string) (string, error)) health.Check {
+	return health.Check{Name: "decoder", Probe: func(context.Context) health.Result {
+		result := health.Result{Status: health.Healthy, Metadata: map[string]string{"ffmpeg": "installed"}}
+		if _, err := find("ffmpeg"); err != nil {
+			result.Metadata["ffmpeg"] = "missing"
+			result.Reason = "ffmpeg is not installed: WAV, FLAC, MP3, Ogg Vorbis and Ogg Opus are read, other files are refused (Debian: apt-get install ffmpeg)"
+		}
+		return result
+	}}
 }
 
 func formatOf(s *settings.Loaded) scout.Format {

@@ -3,8 +3,11 @@
 package daemon
 
 import (
+	"context"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -51,5 +54,49 @@ func TestTheDiskIsWritable(t *testing.T) {
 				t.Errorf("%+v, want %s", got, c.want)
 			}
 		})
+	}
+}
+
+// Where nothing is recorded, health says whether something could be. A recording knows better.
+func TestASoundSystemIsLookedFor(t *testing.T) {
+	t.Parallel()
+	idle := health.Result{Status: health.Healthy, Reason: "nothing is being recorded"}
+	recording := health.Result{Status: health.Healthy, Metadata: map[string]string{"sample_rate": "16000"}}
+	died := health.Result{Status: health.Unhealthy, Reason: "the recorder died"}
+	none := scout.Errorf(scout.CodeSoundServer, "no sound server at /run/x")
+	for situation, c := range map[string]struct {
+		found  health.Result
+		device string
+		err    error
+		want   health.Status
+		reason string
+	}{
+		"a server":             {idle, "", nil, health.Healthy, idle.Reason},
+		"no server":            {idle, "", none, health.Degraded, "this machine cannot record: no sound server at /run/x ("},
+		"a recording goes on":  {recording, "", none, health.Healthy, ""},
+		"something worse":      {died, "", none, health.Unhealthy, died.Reason},
+		"a device that is one": {idle, "file:/a.wav", none, health.Healthy, idle.Reason},
+	} {
+		check := heard(health.Check{Name: "audio", Critical: true, Probe: func(context.Context) health.Result { return c.found }}, c.device, func() (string, error) { return "pulseaudio", c.err })
+		got := check.Probe(t.Context())
+		if got.Status != c.want || !strings.HasPrefix(got.Reason, c.reason) || (got.Reason == "") != (c.reason == "") {
+			t.Errorf("%s: %+v", situation, got)
+		}
+		if situation == "a server" && got.Metadata["sound_system"] != "pulseaudio" {
+			t.Errorf("%+v", got)
+		}
+		if status, _ := health.Overall([]health.Component{{Name: "audio", Status: got.Status, Critical: true}}, nil); got.Status == health.Degraded && status != health.Degraded {
+			t.Errorf("%s: the whole is %s", situation, status)
+		}
+	}
+}
+
+func TestFFmpegIsLookedFor(t *testing.T) {
+	t.Parallel()
+	for want, err := range map[string]error{"installed": nil, "missing": exec.ErrNotFound} {
+		got := decoderCheck(func(string) (string, error) { return "/usr/bin/ffmpeg", err }).Probe(t.Context())
+		if got.Status != health.Healthy || got.Metadata["ffmpeg"] != want || (got.Reason == "") != (err == nil) {
+			t.Errorf("%s: %+v", want, got)
+		}
 	}
 }

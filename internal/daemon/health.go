@@ -53,6 +53,9 @@ func newChecker(scope observe.Scope, version string, checks []health.Check) *che
 			Name: "scout_health_status", Help: "State of a component when it was last checked: 0 Healthy, 1 Degraded, 2 Unhealthy, 3 Unknown.",
 		}, []string{"component"})),
 	}
+	for i := range c.checks {
+		c.checks[i] = health.OneAtATime(c.checks[i])
+	}
 	c.about.known = func(component string) bool { return c.known[component] }
 	return c
 }

@@ -59,6 +59,22 @@ type Check struct {
 	Probe   func(context.Context) Result
 }
 
+// OneAtATime returns the check with no more than one probe under way. A probe that hangs ignores its context and keeps a thread; the ones
+// after it wait for it as long as their own contexts last, and keep none.
+func OneAtATime(c Check) Check {
+	probe, turn := c.Probe, make(chan struct{}, 1)
+	c.Probe = func(ctx context.Context) Result {
+		select {
+		case turn <- struct{}{}:
+			defer func() { <-turn }()
+			return probe(ctx)
+		case <-ctx.Done():
+			return Result{Status: Unknown, Reason: "an earlier check has not ended"}
+		}
+	}
+	return c
+}
+
 // Report is the state of the whole.
 type Report struct {
 	Status     Status        `json:"status"`

@@ -252,3 +252,30 @@ func TestReportAsJSON(t *testing.T) {
 		t.Errorf("got  %s\nwant %s", got, want)
 	}
 }
+
+// A disk that hangs must not take one more thread with each look at it.
+func TestOneProbeAtATime(t *testing.T) {
+	t.Parallel()
+	began, end := make(chan struct{}, 10), make(chan struct{})
+	check := health.OneAtATime(health.Check{Name: "disk", Timeout: time.Millisecond, Probe: func(context.Context) health.Result {
+		began <- struct{}{}
+		<-end
+		return health.Result{Status: health.Healthy}
+	}})
+	first := make(chan health.Result)
+	go func() { first <- check.Probe(t.Context()) }() // received below
+	<-began
+	for range 3 {
+		if got := health.Run(t.Context(), []health.Check{check}, time.Now)[0]; got.Status != health.Unhealthy {
+			t.Errorf("%+v", got)
+		}
+	}
+	if len(began) > 0 {
+		t.Errorf("%d further probes began", len(began))
+	}
+	close(end)
+	<-first
+	if got := check.Probe(t.Context()); got.Status != health.Healthy {
+		t.Errorf("afterwards: %+v", got)
+	}
+}

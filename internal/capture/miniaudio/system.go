@@ -8,7 +8,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"math/rand/v2"
-	"os"
 	"runtime"
 	"slices"
 	"strconv"
@@ -50,15 +49,8 @@ func Open(ctx context.Context, o sound.Options) (sound.Backend, error) {
 	if o.Application == "" {
 		o.Application = "Scout"
 	}
-	kinds := map[string][]malgo.Backend{
-		"linux": {malgo.BackendPulseaudio, malgo.BackendAlsa}, "darwin": {malgo.BackendCoreaudio},
-		"windows": {malgo.BackendWasapi},
-	}[runtime.GOOS]
 	var first error
-	for _, kind := range kinds {
-		if kind == malgo.BackendAlsa && (o.Server != "" || os.Getenv("PULSE_SERVER") != "" || !alsaCanRecord()) {
-			continue
-		}
+	for _, kind := range candidates(o) {
 		s := &system{options: o, kind: kind, name: backendName(kind)}
 		_, err := within(ctx, func() (struct{}, error) { return struct{}{}, s.try(ctx) }, func(struct{}) {})
 		if err == nil {
@@ -69,16 +61,9 @@ func Open(ctx context.Context, o sound.Options) (sound.Backend, error) {
 		}
 	}
 	if first == nil {
-		first = scout.Errorf(scout.CodeNoDevice, "recording is not supported on %s", runtime.GOOS)
+		first = unsupported()
 	}
 	return nil, first
-}
-
-// alsaCanRecord reports whether the kernel knows a sound card that records. If it knows none, ALSA would still list
-// plugins, and print on stderr what they need.
-func alsaCanRecord() bool {
-	pcm, err := os.ReadFile("/proc/asound/pcm")
-	return err == nil && strings.Contains(string(pcm), "capture")
 }
 
 func backendName(kind malgo.Backend) string {

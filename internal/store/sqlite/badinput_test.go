@@ -100,6 +100,27 @@ func status(t *testing.T, s *sqlite.Store) health.Component {
 	return health.Run(t.Context(), []health.Check{s.HealthCheck()}, time.Now)[0]
 }
 
+// A disk that is read-only is told before the first word that cannot be saved.
+func TestTheDiskBecomesReadOnly(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	s := open(t, filepath.Join(dir, sqlite.FileName), sqlite.Options{})
+	if err := unix.Mount(dir, dir, "", unix.MS_BIND, ""); err != nil {
+		t.Skipf("mounting is not allowed here: %v", err)
+	}
+	t.Cleanup(func() {
+		if err := unix.Unmount(dir, unix.MNT_DETACH); err != nil {
+			t.Error(err)
+		}
+	})
+	if err := unix.Mount("", dir, "", unix.MS_REMOUNT|unix.MS_BIND|unix.MS_RDONLY, ""); err != nil {
+		t.Fatal(err)
+	}
+	if got := status(t, s); got.Status != health.Unhealthy || !strings.Contains(got.Reason, "read-only") {
+		t.Errorf("%+v", got)
+	}
+}
+
 func TestSecondProgramIsRefusedAndTheFirstGoesOn(t *testing.T) {
 	t.Parallel()
 	path := filepath.Join(t.TempDir(), "a folder with %20, ? and #", sqlite.FileName)

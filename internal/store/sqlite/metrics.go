@@ -2,8 +2,11 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/health"
@@ -144,7 +147,7 @@ func (s *Store) noteEvents() {
 	}
 }
 
-// HealthCheck looks whether the store can be read and whether the last write succeeded.
+// HealthCheck looks whether the store can be read, whether its disk can be written to, and whether the last write succeeded.
 func (s *Store) HealthCheck() health.Check {
 	return health.Check{Name: "store", Critical: true, Probe: func(ctx context.Context) health.Result {
 		err := s.read(ctx, "look into the database", func(v view) error {
@@ -153,6 +156,9 @@ func (s *Store) HealthCheck() health.Check {
 		})
 		if missing := s.present(); missing != nil {
 			err = missing
+		}
+		if readOnly := unix.Access(s.path, unix.W_OK); err == nil && errors.Is(readOnly, unix.EROFS) { // before the first word that cannot be saved
+			err = scout.FileError(scout.CodeWriteFailed, "write to the database", readOnly)
 		}
 		if err != nil {
 			return health.Failed(err)
