@@ -1,11 +1,12 @@
 // Files on their way to Scout, and to their text. It belongs to the whole page: leaving the library ends nothing.
 import { untrack } from "svelte";
-import { defaultOptions, DetailedError, type PreviousUpload, Upload as Tus } from "tus-js-client";
+import { DetailedError, type PreviousUpload, Upload as Tus } from "tus-js-client";
 import { address, ask, client, Problem, problemOf, type Schema } from "../api/client";
 import { scout } from "../lib/scout.svelte";
 import type { Event } from "../live/hub";
 import { events } from "../live/events.svelte";
 import { words } from "../words";
+import { addresses } from "./addresses";
 import { printOf } from "./print";
 
 export type State = "waiting" | "sending" | "queued" | "running" | "retrying" | "done" | "failed";
@@ -44,13 +45,14 @@ export class Upload {
   unfollow: (() => void) | undefined;
   #began = 0;
   #from = 0;
+  #has = 0; // bytes
 
   constructor(
     readonly id: number,
     readonly file: File,
   ) {}
 
-  /** sent tells how many bytes are there. */
+  /** sent tells how many bytes were given to the network. */
   sent(bytes: number): void {
     const now = performance.now();
     if (this.#began === 0) {
@@ -62,10 +64,17 @@ export class Upload {
     this.seconds = passed > speedOver && bytes > this.#from ? (((this.file.size - bytes) / (bytes - this.#from)) * passed) / 1000 : undefined;
   }
 
-  /** begin forgets how quick it was before. */
+  /** has takes how many bytes Scout has: what was given to a connection that broke may not have come. */
+  has(bytes: number): void {
+    this.#has = bytes;
+    this.begin();
+  }
+
+  /** begin forgets how quick it was before, and what was on the way. */
   begin(): void {
     this.#began = 0;
     this.seconds = undefined;
+    this.fraction = this.file.size > 0 ? this.#has / this.file.size : 0;
   }
 }
 
@@ -203,8 +212,15 @@ class Uploads {
         const { url } = tus;
         if (url) void navigator.locks?.request(lockOf(url), { ifAvailable: true }, () => new Promise<void>((done) => (one.release = done)));
       },
+      urlStorage: addresses,
+      // A browser says of a file that is gone, or was changed, what it says of a network that is: nothing.
+      onBeforeRequest: async () => {
+        if (await unreadable(one.file)) throw (refused = new Problem("file_unreadable", words.library.upload.unreadable));
+      },
       // After a restart the daemon takes this page for somebody else, to whom the upload is not there. It is not begun anew, but goes on when the owner is back.
       onAfterResponse: async (_, answer) => {
+        const has = Number(answer.getHeader("Upload-Offset") ?? NaN);
+        if (!Number.isNaN(has)) one.has(has);
         if (![401, 403, 404, 410].includes(answer.getStatus())) return;
         await scout.look();
         if (scout.who !== "owner") throw (refused = new Problem("invalid_api_key", "the daemon does not know this browser", "", 401));
@@ -342,13 +358,19 @@ class Uploads {
     one.problem = e;
     one.state = "failed";
     this.#leave(one);
-    if (one.busy && !one.job) setTimeout(() => this.all.includes(one) && one.state === "failed" && this.again(one), laterAgain);
+    if (one.waits && !one.job) setTimeout(() => this.all.includes(one) && one.state === "failed" && events.link === "online" && this.again(one), laterAgain); // where the link is broken, it goes on with the link
     this.#go();
   }
 }
 
-const before = async (): Promise<PreviousUpload[]> => (await defaultOptions.urlStorage?.findAllUploads().catch(() => [])) ?? [];
-const forget = async (key: string): Promise<void> => void (await defaultOptions.urlStorage?.removeUpload(key).catch(() => undefined));
+const before = (): Promise<PreviousUpload[]> => addresses.findAllUploads();
+const forget = (key: string): Promise<void> => addresses.removeUpload(key);
+
+const unreadable = (file: File): Promise<boolean> =>
+  file
+    .slice(0, 1)
+    .arrayBuffer()
+    .then(({ byteLength }) => byteLength === 0, () => true);
 
 // problemIn is what the daemon said of an upload that failed.
 function problemIn(e: Error | DetailedError): Problem {

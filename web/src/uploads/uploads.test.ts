@@ -2,6 +2,11 @@ import { afterEach, beforeEach, expect, it, vi } from "vitest";
 import type { Event } from "../live/hub";
 
 interface Options {
+  onBeforeRequest(): Promise<void>;
+  onAfterResponse(request: unknown, answer: { getStatus(): number; getHeader(name: string): string | undefined }): Promise<void>;
+  onProgress(bytes: number): void;
+  onShouldRetry(e: Error): boolean;
+  urlStorage: { addUpload(print: string, upload: unknown): Promise<string>; findAllUploads(): Promise<unknown[]> };
   onSuccess(of: { lastResponse: { getHeader(name: string): string | undefined } }): void;
   onError(e: Error): void;
 }
@@ -16,7 +21,7 @@ vi.mock("../live/events.svelte", () => ({
 }));
 vi.mock("../lib/scout.svelte", () => ({ scout: { who: "owner", look: () => Promise.resolve() } }));
 vi.mock("tus-js-client", () => ({
-  defaultOptions: {},
+  defaultOptions: { urlStorage: { addUpload: () => { throw new DOMException("full", "QuotaExceededError"); }, findAllUploads: () => { throw new DOMException("no", "SecurityError"); } } },
   DetailedError: class extends Error {
     constructor(readonly originalResponse: unknown) {
       super("refused");
@@ -96,4 +101,53 @@ it("sends nothing of a file that was removed in time, and says which cannot be r
   uploads.add([{ name: "x", size: 1, lastModified: 1, slice: () => { throw new DOMException("gone", "NotFoundError"); } } as unknown as File]);
   await vi.waitFor(() => expect(uploads.all[0]?.problem?.code).toBe("file_unreadable"));
   expect(world.sends.filter((one) => one.started)).toEqual([]);
+});
+
+it("tells how much Scout has where a connection broke, and not what was given to it", async () => {
+  uploads.add([new File(["0123456789"], "a.wav")]);
+  await vi.waitFor(() => expect(world.sends[0]?.started).toBe(true));
+  const { options } = world.sends[0]!;
+  const one = uploads.all[0]!;
+  options.onProgress(9);
+  expect(one.fraction).toBe(0.9);
+  await options.onAfterResponse(undefined, { getStatus: () => 200, getHeader: () => "2" });
+  expect(one.fraction).toBe(0.2);
+  options.onProgress(8);
+  options.onError(new DetailedError(undefined));
+  uploads.again(one);
+  expect(one.fraction).toBe(0.2);
+});
+
+it("says that a file cannot be read any more that is gone while it is sent, and does not wait for Scout", async () => {
+  let gone = false;
+  const file = new File(["sound"], "a.wav");
+  const slice = file.slice.bind(file);
+  file.slice = (...part) => (gone ? ({ arrayBuffer: () => Promise.reject(new DOMException("gone", "NotFoundError")) } as unknown as Blob) : slice(...part));
+  uploads.add([file]);
+  await vi.waitFor(() => expect(world.sends[0]?.started).toBe(true));
+  const { options } = world.sends[0]!;
+  await options.onBeforeRequest();
+  gone = true;
+  await expect(options.onBeforeRequest()).rejects.toThrow("cannot be read");
+  expect(options.onShouldRetry(new DetailedError(undefined))).toBe(false);
+  options.onError(new DetailedError(undefined));
+  expect([uploads.all[0]?.problem?.code, uploads.all[0]?.waits]).toEqual(["file_unreadable", false]);
+});
+
+it("goes on by itself where a connection breaks again and again while Scout is there", async () => {
+  give(1);
+  await vi.waitFor(() => expect(world.sends[0]?.started).toBe(true));
+  vi.useFakeTimers();
+  world.sends[0]?.options.onError(new DetailedError(undefined));
+  expect(states()).toEqual(["failed"]);
+  await vi.advanceTimersByTimeAsync(10_000);
+  vi.useRealTimers();
+  await vi.waitFor(() => expect(world.sends[1]?.started).toBe(true));
+});
+
+it("sends a file where the browser remembers nothing", async () => {
+  give(1);
+  await vi.waitFor(() => expect(world.sends[0]?.started).toBe(true));
+  const { urlStorage } = world.sends[0]!.options;
+  expect([await urlStorage.addUpload("print", {}), await urlStorage.findAllUploads()]).toEqual(["", []]);
 });
