@@ -10,7 +10,7 @@ import { toasts } from "../lib/toasts.svelte";
 import type { Event } from "../live/hub";
 import { events } from "../live/events.svelte";
 import { words } from "../words";
-import { Dictation, type LiveEvent } from "./dictation.svelte";
+import { Dictation, type LiveEvent, type Phase } from "./dictation.svelte";
 import { Levels } from "./levels.svelte";
 import { type Microphone, open } from "./microphone";
 import { abandoned, Sender } from "./sender";
@@ -49,6 +49,7 @@ class Dictating {
   #microphone: Microphone | undefined;
   #sender: Sender | undefined;
   #wanted = false; // false when it was stopped before it had begun
+  #closing: Promise<void> = Promise.resolve(); // the microphone, when it was stopped
   #away = ""; // the dictation that the person has put away: its recording may not have ended yet
   /** stopToText is how long the last final text took after the stop, in ms, for measurements. */
   stopToText = $state<number | undefined>();
@@ -83,9 +84,8 @@ class Dictating {
     this.levels.clear();
     const d = (this.current = new Dictation());
     try {
-      if (this.choices.source === "browser") await this.#fromBrowser(d);
-      else await this.#fromMachine(d);
-      if (this.#wanted || this.current !== d) return; // the one that came after it has its recording
+      const ended = this.choices.source === "browser" ? await this.#fromBrowser(d) : await this.#fromMachine(d);
+      if (ended || this.#wanted || this.current !== d) return; // the one that came after it has its recording
       const cancelled = d.phase === "cancelled";
       if (cancelled) d.phase = "opening"; // there is something to cancel now
       await (cancelled ? this.cancel() : this.stop());
@@ -189,7 +189,7 @@ class Dictating {
     toasts.say(e instanceof Problem ? sentences(e.message, e.hint) : String(e), { kind: "bad" });
   }
 
-  async #fromMachine(d: Dictation): Promise<void> {
+  async #fromMachine(d: Dictation): Promise<boolean> {
     this.local = false;
     const { device, language, model } = this.choices;
     const options = { ...(device ? { device } : {}), ...(language ? { language } : {}), ...(model ? { model } : {}) };
@@ -199,6 +199,7 @@ class Dictating {
     if (started.warning) d.say(started.warning.message, true);
     this.#follow(d);
     void scout.readRecorder();
+    return false;
   }
 
   #watch(recording: NonNullable<Schema["Recorder"]["recording"]>): void {
@@ -258,7 +259,8 @@ class Dictating {
     }
   }
 
-  async #fromBrowser(d: Dictation): Promise<void> {
+  // fromBrowser returns true where the dictation was ended before it could be sent, and is.
+  async #fromBrowser(d: Dictation): Promise<boolean> {
     let sender: Sender | undefined;
     const early: Int16Array<ArrayBuffer>[] = []; // what comes before the database is ready
     const hears = (samples: Int16Array<ArrayBuffer>) => {
@@ -290,7 +292,10 @@ class Dictating {
         scout.own = { since: d.since };
       },
     });
-    if (this.current !== d) return microphone.close(); // it was cancelled, and another one begun, while the browser asked the person
+    if (this.current !== d) { // it was cancelled, and another one begun, while the browser asked the person
+      await microphone.close();
+      return true;
+    }
     this.#microphone = microphone;
     await Promise.race([store.open().catch(() => undefined), new Promise((go) => setTimeout(go, storeWithin))]);
     const { language, model } = this.choices;
@@ -298,9 +303,15 @@ class Dictating {
       key: random(), id: "", rate: microphone.rate, at: 0, base: 0, after: 0, began: Date.now(), labels: microphone.labels,
       ...(language ? { language } : {}), ...(model ? { model } : {}),
     };
-    sender = this.#sender = this.#send(d, one);
+    sender = this.#send(d, one);
+    if (this.current === d) this.#sender = sender;
     void sender.begin(); // nobody else knows its key
     for (const samples of early) sender.hear(samples);
+    if (this.#microphone === microphone) return false;
+    await this.#closing; // its last sound belongs to it
+    if ((d.phase as Phase) === "cancelled") sender.cancel();
+    else sender.stop();
+    return true;
   }
 
   // send has a dictation of this browser sent, the present one or one that another tab has left.
@@ -370,9 +381,11 @@ class Dictating {
   // quiet closes the microphone of this browser, when its last sound was heard.
   async #quiet(): Promise<void> {
     const microphone = this.#microphone;
+    const { own } = scout;
     this.#microphone = undefined;
-    await microphone?.close();
-    scout.own = undefined;
+    if (microphone) this.#closing = microphone.close();
+    await this.#closing;
+    if (scout.own === own) scout.own = undefined; // else another one has begun
   }
 }
 
