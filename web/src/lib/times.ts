@@ -1,7 +1,37 @@
 // Times as people say them. Exact ones go into the title of the element.
+import { createSubscriber } from "svelte/reactivity";
 import { present } from "./present";
 
 const language = () => document.documentElement.lang || "en";
+
+const every = 15_000; // ms: what is shown as "now" is no longer so
+
+// What is shown with a time is shown anew as the time goes by.
+const passes = createSubscriber((update) => {
+  const timer = setInterval(update, every);
+  return () => clearInterval(timer);
+});
+const days = createSubscriber((update) => {
+  let before = new Date(present()).toDateString();
+  const timer = setInterval(() => {
+    const now = new Date(present()).toDateString();
+    if (now !== before) update();
+    before = now;
+  }, every);
+  return () => clearInterval(timer);
+});
+
+/** today is the present time, for names of days: what shows them is shown anew when another day begins. */
+export function today(): number {
+  days();
+  return present();
+}
+
+// passing is the present time, for what changes with it.
+function passing(): number {
+  passes();
+  return present();
+}
 
 /** clock is a length for people: 0:42, 1:02:03. */
 export function clock(seconds: number): string {
@@ -19,7 +49,7 @@ const steps: [Intl.RelativeTimeFormatUnit, number][] = [
 ];
 
 /** ago is how long ago something was: "2 min. ago". Beyond a week it is the day. now is the present time in ms. */
-export function ago(at: string | number | Date, now = present()): string {
+export function ago(at: string | number | Date, now = passing()): string {
   const then = new Date(at).getTime();
   let count = Math.max(0, (now - then) / 1000);
   if (count < 10) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(0, "second");
@@ -31,7 +61,7 @@ export function ago(at: string | number | Date, now = present()): string {
 }
 
 /** until is in how long something will be: "in 5 min.". What should have been by now is "now". */
-export function until(at: string | number | Date, now = present()): string {
+export function until(at: string | number | Date, now = passing()): string {
   let count = Math.max(0, (new Date(at).getTime() - now) / 1000);
   if (count < 1) return new Intl.RelativeTimeFormat(language(), { numeric: "auto" }).format(0, "second");
   for (const [unit, many] of steps) {
@@ -53,7 +83,7 @@ export function lasting(text: string): string {
 export const exact = (at: string | number | Date): string => new Intl.DateTimeFormat(language(), { dateStyle: "full", timeStyle: "medium" }).format(new Date(at));
 
 /** day is the heading of a day in a list: Today, Yesterday, Thursday, 26 November. */
-export function day(at: string | number | Date, now = present()): string {
+export function day(at: string | number | Date, now = today()): string {
   const midnight = (t: number) => new Date(t).setHours(0, 0, 0, 0);
   const then = new Date(at).getTime();
   const days = Math.round((midnight(now) - midnight(then)) / 86_400_000);

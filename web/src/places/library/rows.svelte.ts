@@ -3,7 +3,7 @@ import { ask, client, Problem, type Schema } from "../../api/client";
 import { events } from "../../live/events.svelte";
 import { present } from "../../lib/present";
 import { reading } from "../../lib/reading";
-import { day } from "../../lib/times";
+import { day, today } from "../../lib/times";
 import { typed } from "./lines";
 
 export type Recording = Schema["RecordingInfo"];
@@ -55,7 +55,7 @@ export class Rows {
   /** items are the rows with a heading before each day. */
   items = $derived.by(() => {
     const items: Item[] = [];
-    const now = present();
+    const now = today();
     let midnight = NaN;
     for (const one of this.all) {
       const start = midnights.get(one) ?? new Date(one.started_at).setHours(0, 0, 0, 0);
