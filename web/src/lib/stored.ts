@@ -11,5 +11,9 @@ export const used = async (): Promise<number | undefined> => (await navigator.st
 /** forget removes all of it but a dictation that is under way, in this tab or another. */
 export async function forget(): Promise<void> {
   for (const one of await abandoned().catch(() => [])) await store.forget(one.key);
-  for (const key of Object.keys(localStorage)) if (key.startsWith("scout.") || key.startsWith("tus::")) localStorage.removeItem(key);
+  try {
+    for (const key of Object.keys(localStorage)) if (key.startsWith("scout.") || key.startsWith("tus::")) localStorage.removeItem(key);
+  } catch {
+    // a browser that gives the page no storage has stored nothing
+  }
 }

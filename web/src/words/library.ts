@@ -1,6 +1,8 @@
 import { sentences } from "../lib/sentences";
 
-const many = (count: number, one: string, more: string) => `${count.toLocaleString()} ${count === 1 ? one : more}`;
+// Numbers are written as the words beside them are, and not as the browser writes them in its own language.
+const number = new Intl.NumberFormat(globalThis.document?.documentElement.lang || "en");
+const many = (count: number, one: string, more: string) => `${number.format(count)} ${count === 1 ? one : more}`;
 
 export const library = {
   title: "Library",
@@ -20,7 +22,7 @@ export const library = {
     time: { label: "Time", any: "Any time", today: "Today", week: "Last 7 days", month: "Last 30 days" },
     source: { label: "Where from", any: "Any source" },
     length: { label: "Length", any: "Any length", short: "Up to 1 min", middle: "1 to 15 min", long: "Over 15 min" },
-    tag: { label: "Tag", any: "Any tag", count: (tag: string, recordings: number) => `${tag} (${recordings.toLocaleString()})` },
+    tag: { label: "Tag", any: "Any tag", count: (tag: string, recordings: number) => `${tag} (${number.format(recordings)})` },
     trash: "Trash",
     clear: "Clear",
   },

@@ -122,7 +122,8 @@ export function doubtfulOf(lines: Line[]): Place[] | undefined {
   return all.filter((one) => one.probability < doubtfulBelow).sort((a, b) => a.probability - b.probability);
 }
 
-const folded = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLocaleLowerCase();
+// Without the language of the browser: in Turkish, I is no i. The daemon finds them alike.
+const folded = (text: string) => text.normalize("NFD").replace(/\p{M}/gu, "").toLowerCase();
 
 /** patternOf is what a query marks in a text: its words, as the daemon finds them; undefined where there is nothing to find. */
 export function patternOf(query: string): RegExp | undefined {
