@@ -16,6 +16,7 @@ import (
 
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/capture/pulsetest"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // component is what the health of the daemon says about one part, and how long the answer took.
@@ -38,7 +39,7 @@ func (h *house) component(name string) (c v1.Component, took time.Duration) {
 // stopped suspends a process until the returned function is called, or the test ends.
 func (h *house) stopped(pid int) (goOn func()) {
 	h.t.Helper()
-	kill(h.t, pid, syscall.SIGSTOP)
+	testrun.Suspend(h.t, pid)
 	goOn = func() {
 		if err := syscall.Kill(pid, syscall.SIGCONT); err != nil && !errors.Is(err, syscall.ESRCH) {
 			h.t.Error(err)

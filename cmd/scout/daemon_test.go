@@ -310,7 +310,7 @@ func TestADaemonThatDoesNotAnswerIsNamedAndReplaced(t *testing.T) {
 	t.Parallel()
 	h := inHouse(quietBooth(t))
 	first := h.status().PID
-	suspend(t, first)
+	testrun.Suspend(t, first)
 	if got := h.run("status"); got.code != 1 || !strings.Contains(got.err, "does not answer") || !strings.Contains(got.err, "scout serve restart") {
 		t.Errorf("exit %d: %s", got.code, got.err)
 	}

@@ -19,6 +19,7 @@ import (
 	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // The tests in this file record as a user does: with the built program, the recorder process that it starts, and a
@@ -130,7 +131,7 @@ func TestWhatACrashLeftIsShownAsRecovered(t *testing.T) {
 	}
 	// The parent must not notice that the recorder has died, so it is suspended. The recorder is killed first: the
 	// kernel wakes a suspended process whose parent dies, and it would start another recorder.
-	suspend(t, client.Parent())
+	testrun.Suspend(t, client.Parent())
 	for _, pid := range []int{client.PID(), client.Parent()} {
 		if err := syscall.Kill(pid, syscall.SIGKILL); err != nil {
 			t.Fatal(err)

@@ -15,6 +15,7 @@ import (
 
 	"github.com/scout-speech/scout/internal/capture/virtual"
 	"github.com/scout-speech/scout/internal/recording"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // The last line, the path and the exit code are true about the file, whatever other programs did to it during the
@@ -151,7 +152,7 @@ func TestStoppedProcessesCostNoFrame(t *testing.T) {
 		holders = append(holders, b.locks(name))
 	}
 	for _, p := range holders {
-		p.signal(syscall.SIGSTOP)
+		testrun.Suspend(t, p.cmd.Process.Pid)
 	}
 	b.untilFrames(8_000 + 4*16_000) // longer than anything that waits for one of them would stand
 	stopped := b.must("record", "stop")

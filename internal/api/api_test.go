@@ -334,7 +334,7 @@ func TestAStreamEndsWithTheServer(t *testing.T) {
 	if s.server.Streams() != len(open) {
 		t.Errorf("%d streams", s.server.Streams())
 	}
-	ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
 		t.Errorf("a stream held the end up: %v", err)

@@ -131,7 +131,7 @@ func TestNobodyLingersForEver(t *testing.T) {
 	}
 	ended := 0
 	for _, c := range all[:more-64] { // those that came first: the server closes them, and writing fails
-		for began := time.Now(); time.Since(began) < 4*time.Second; time.Sleep(time.Millisecond) {
+		for began := time.Now(); time.Since(began) < 30*time.Second; time.Sleep(time.Millisecond) { // it would linger for minutes
 			if _, err := c.Write([]byte("x")); err != nil {
 				ended++
 				break
@@ -144,7 +144,15 @@ func TestNobodyLingersForEver(t *testing.T) {
 	if _, err := all[more-1].Write([]byte("x")); err != nil {
 		t.Errorf("the last one was ended, too: %v", err)
 	}
-	s.close() // fails the test if it takes too long
+	sent := make(chan struct{})
+	go func() { // ended by the server
+		defer close(sent)
+		for err := error(nil); err == nil; time.Sleep(time.Millisecond) { // it is never silent
+			_, err = all[more-1].Write([]byte("x"))
+		}
+	}()
+	s.close() // fails the test if it takes longer than that
+	<-sent
 }
 
 // formHead begins a form with a file.

@@ -208,7 +208,7 @@ func serveIn(t *testing.T, dir string, change ...func(*served)) *served {
 	}}}
 	s.close = sync.OnceFunc(func() {
 		s.client.CloseIdleConnections()
-		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
 		if err := s.server.Shutdown(ctx); err != nil {
 			t.Error(err)

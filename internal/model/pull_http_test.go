@@ -233,7 +233,7 @@ func TestPullSurvivesServersThatMisbehave(t *testing.T) {
 			t.Parallel()
 			s := newServer(t, files)
 			s.on("enc.onnx", handler)
-			store := open(t, t.TempDir(), []model.Entry{entry("sample", s.URL, files, true)}, model.WithStallTimeout(100*time.Millisecond))
+			store := open(t, t.TempDir(), []model.Entry{entry("sample", s.URL, files, true)}, model.WithStallTimeout(500*time.Millisecond)) // a busy machine is late for less
 			pull(t, store, "sample", model.PullOptions{})
 			wantInstalled(t, store, "sample", files)
 		})

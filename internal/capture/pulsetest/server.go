@@ -23,6 +23,7 @@ import (
 	"github.com/scout-speech/scout/internal/capture/miniaudio"
 	"github.com/scout-speech/scout/internal/capture/sound"
 	"github.com/scout-speech/scout/internal/capture/virtual"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // Server is a running PulseAudio server.
@@ -116,6 +117,10 @@ func (s *Server) Kill() {
 // Signal sends a signal to the server: SIGSTOP stalls it, SIGCONT continues it.
 func (s *Server) Signal(signal syscall.Signal) {
 	s.tb.Helper()
+	if signal == syscall.SIGSTOP {
+		testrun.Suspend(s.tb, s.command.Process.Pid)
+		return
+	}
 	if err := s.command.Process.Signal(signal); err != nil {
 		s.tb.Fatalf("signal pulseaudio: %v", err)
 	}

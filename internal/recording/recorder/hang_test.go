@@ -83,7 +83,7 @@ func TestAStartOnADiskThatHangs(t *testing.T) {
 	for _, operation := range []recording.Operation{recording.OperationOpen, recording.OperationManifest, recording.OperationSpace, recording.OperationSync} {
 		t.Run(string(operation), func(t *testing.T) {
 			t.Parallel()
-			f := run(t, func(o *recorder.Options) { o.DiskWithin = 1500 * time.Millisecond })
+			f := run(t, func(o *recorder.Options) { o.DiskWithin = 3 * time.Second }) // a disk that others use may take two for a sync
 			c := f.client(t)
 			f.disk.Hang(operation, true)
 			t.Cleanup(func() { f.disk.Hang(operation, false) })

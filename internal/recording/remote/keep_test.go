@@ -13,6 +13,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 func contains(text, part string) bool { return strings.Contains(text, part) }
@@ -272,7 +273,7 @@ func TestHealthTellsTheTruth(t *testing.T) {
 				check(t, syscall.Kill(client.PID(), c.signal))
 				<-client.Done()
 			} else {
-				hang(t, client.PID())
+				testrun.Suspend(t, client.PID())
 				t.Cleanup(func() { _ = syscall.Kill(client.PID(), syscall.SIGCONT) })
 			}
 			look := func() health.Component {

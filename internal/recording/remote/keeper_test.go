@@ -2,11 +2,9 @@ package remote_test
 
 import (
 	"bytes"
-	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -17,6 +15,7 @@ import (
 	"github.com/scout-speech/scout/internal/observe"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 func TestHealth(t *testing.T) {
@@ -136,7 +135,7 @@ func TestAStopSurvivesTheDeathOfTheRecorder(t *testing.T) {
 	t.Cleanup(func() { endRecorder(t, dir) })
 	until(t, k.Client(), 2000)
 	pid := k.Client().PID()
-	check(t, syscall.Kill(pid, syscall.SIGSTOP)) // it takes the stop and cannot answer
+	testrun.Suspend(t, pid) // it takes the stop and cannot answer
 	time.AfterFunc(50*time.Millisecond, func() { _ = syscall.Kill(pid, syscall.SIGKILL) })
 	m, err := k.Stop(t.Context())
 	check(t, err)
@@ -144,22 +143,6 @@ func TestAStopSurvivesTheDeathOfTheRecorder(t *testing.T) {
 		t.Errorf("manifest %+v", m)
 	}
 	checkCoded(t, open(t, dir), m)
-}
-
-// hang stops a process, and returns when it has stopped.
-func hang(t *testing.T, pid int) {
-	t.Helper()
-	check(t, syscall.Kill(pid, syscall.SIGSTOP))
-	for {
-		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
-		if err != nil {
-			t.Skip("this system does not tell the state of a process")
-		}
-		if _, state, _ := strings.Cut(string(stat), ") "); strings.HasPrefix(state, "T") {
-			return
-		}
-		time.Sleep(time.Millisecond) // nothing announces it
-	}
 }
 
 func readLog(t *testing.T, dir string) string {

@@ -70,7 +70,7 @@ func TestAParentThatWakesUpLateEnds(t *testing.T) {
 	t.Cleanup(func() { endRecorder(t, dir) })
 	until(t, k.Client(), 2000)
 	first := k.Client()
-	hang(t, first.Parent())
+	testrun.Suspend(t, first.Parent())
 	check(t, syscall.Kill(first.PID(), syscall.SIGKILL))
 	for k.Client() == first {
 		time.Sleep(5 * time.Millisecond) // the keeper works by itself

@@ -16,6 +16,7 @@ import (
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
 	"github.com/scout-speech/scout/internal/recording/wire"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // stopping is a recording that something happens to before it is stopped.
@@ -60,10 +61,10 @@ func TestStopAlwaysStops(t *testing.T) {
 			check(t, os.Remove(s.program))
 			s.kill(t)
 		}, scout.CodeRecorderMissing, false, true},
-		{"the recorder hangs", func(t *testing.T, s *stopping) { hang(t, s.pid) }, scout.CodeRecorderUnreachable, true, true},
+		{"the recorder hangs", func(t *testing.T, s *stopping) { testrun.Suspend(t, s.pid) }, scout.CodeRecorderUnreachable, true, true},
 		{"the recorder hangs, and its program is gone", func(t *testing.T, s *stopping) {
 			check(t, os.Remove(s.program))
-			hang(t, s.pid)
+			testrun.Suspend(t, s.pid)
 		}, scout.CodeRecorderUnreachable, false, true},
 		{"the socket is gone", func(t *testing.T, s *stopping) { removeSocket(t, s.dir) }, "", true, false},
 		{"socket and endpoint are gone", func(t *testing.T, s *stopping) {
