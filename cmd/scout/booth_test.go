@@ -7,12 +7,10 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -323,29 +321,6 @@ func (b *booth) heard(m recording.Manifest, longest uint64) (frames uint64, runs
 // replacedText is what a person who watches a recording reads when its recorder has died and another one has taken
 // over.
 const replacedText = "another one continues the recording"
-
-// suspend stops a process, and returns when none of its threads runs any more: on a busy machine, the signal alone
-// takes a while.
-func suspend(t *testing.T, pid int) {
-	t.Helper()
-	if err := syscall.Kill(pid, syscall.SIGSTOP); err != nil {
-		t.Fatal(err)
-	}
-	for {
-		states, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", pid))
-		if err != nil || len(states) == 0 {
-			t.Fatalf("process %d is gone: %v", pid, err)
-		}
-		if !slices.ContainsFunc(states, func(path string) bool {
-			stat, err := os.ReadFile(path)
-			_, after, _ := strings.Cut(string(stat), ") ") // the state follows the name of the program
-			return err == nil && !strings.HasPrefix(after, "T")
-		}) {
-			return
-		}
-		time.Sleep(time.Millisecond) // nothing announces it to a process that is not the parent
-	}
-}
 
 const codedSeed = 9
 

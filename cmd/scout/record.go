@@ -154,7 +154,7 @@ type startedRecording struct {
 func (a *app) attend(ctx context.Context, show *cli.Console, keeper *remote.Keeper, after *after) error {
 	newView(show, keeper).run(ctx)
 	// ctx ends the recording, so the work after it needs another context.
-	finishing, work := a.insist(ctx, show)
+	finishing, work := a.insist(ctx, show, false)
 	defer work.release()
 	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
 	manifest, err := keeper.Stop(finishing)
@@ -274,7 +274,7 @@ func (a *app) stopRecording(ctx context.Context, o afterOptions) error {
 		return err
 	}
 	show := cli.NewConsole(a.Std.Err, o.quiet)
-	finishing, work := a.insist(ctx, show)
+	finishing, work := a.insist(ctx, show, true)
 	defer work.release()
 	stopping := time.AfterFunc(slowStop, func() { show.Draw("finishing the file…") })
 	manifest, err := remote.Stop(finishing, folder, a.launchRecorder("scout record stop"))

@@ -265,7 +265,9 @@ type insistence struct {
 // insist returns the context for the work that follows the signal which ended a recording. The next signal only prints
 // a message: a user who presses Ctrl-C twice wants the recording to end, and not to lose its text. One more ends that
 // work as well. The caller calls release, and sets final when the file is complete.
-func (a *app) insist(ctx context.Context, show *cli.Console) (context.Context, *insistence) {
+//
+//	next  a signal that has already ended ctx is that next one: no signal ended the recording
+func (a *app) insist(ctx context.Context, show *cli.Console, next bool) (context.Context, *insistence) {
 	a.patient()
 	insisting, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	work := &insistence{}
@@ -275,23 +277,31 @@ func (a *app) insist(ctx context.Context, show *cli.Console) (context.Context, *
 		ending = a.Std.Interrupts.Ending()
 	}
 	signal.Notify(signals, ending...)
+	say := func() {
+		said := "the recording is being ended; press Ctrl-C again to leave that to its recorder"
+		if work.final.Load() {
+			said = "the recording is safe; press Ctrl-C again to stop the rest"
+		}
+		show.Linef("%s", said)
+	}
+	said := next && ctx.Err() != nil
+	if said {
+		say()
+	}
 	ended := make(chan struct{})
 	go func() { // ended by release, which waits for it
 		defer close(ended)
-		for n := 0; ; n++ {
+		for {
 			select {
 			case <-insisting.Done():
 				return
 			case <-signals:
-				if n > 0 {
+				if said {
 					cancel()
 					return
 				}
-				said := "the recording is being ended; press Ctrl-C again to leave that to its recorder"
-				if work.final.Load() {
-					said = "the recording is safe; press Ctrl-C again to stop the rest"
-				}
-				show.Linef("%s", said)
+				said = true
+				say()
 			}
 		}
 	}()

@@ -3,8 +3,11 @@
 package main
 
 import (
+	"context"
+	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -12,8 +15,10 @@ import (
 	"time"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/cmd/internal/cli"
 	"github.com/scout-speech/scout/internal/recording"
 	"github.com/scout-speech/scout/internal/recording/remote"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // The tests in this file check who waits for whom: a start waits for nobody, and a stop waits for a start.
@@ -74,7 +79,7 @@ func TestASuspendedCommandKeepsNoRecordingFromBeginning(t *testing.T) {
 			cmd.Env = append(cmd.Env, c.env)
 			p := b.launch(cmd)
 			b.untilClaimed(id)
-			suspend(t, p.cmd.Process.Pid)
+			testrun.Suspend(t, p.cmd.Process.Pid)
 			got := b.must("record", "--device", "tone:440", "--duration", "0.2")
 			path := strings.TrimSpace(got.out)
 			b.must("recordings", "list")
@@ -241,7 +246,7 @@ func TestARecorderSuspendedWhileItStarts(t *testing.T) {
 	first := b.start("record", "--device", "tone:440")
 	b.untilClaimed(id)
 	holder, _ := recording.Holder(b.dir)
-	suspend(t, holder.PID)
+	testrun.Suspend(t, holder.PID)
 	pid := strconv.Itoa(holder.PID)
 	if got := b.run("record", "--device", "tone:440", "--duration", "0.1"); got.code != 1 || !tells(got.err, "process "+pid+" … suspended … kill -CONT "+pid) {
 		t.Errorf("a start: exit %d: %s", got.code, got.err)
@@ -253,6 +258,23 @@ func TestARecorderSuspendedWhileItStarts(t *testing.T) {
 	for _, m := range b.list() {
 		if m.State == recording.StateRecording {
 			t.Errorf("it goes on: %+v", m)
+		}
+	}
+}
+
+// untilConnected waits until the program has a socket, as a stop that has asked its recorder.
+func (p *running) untilConnected() {
+	p.t.Helper()
+	for began := time.Now(); ; time.Sleep(time.Millisecond) { // nothing announces it
+		files, err := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", p.cmd.Process.Pid))
+		if err != nil || time.Since(began) > patience {
+			p.t.Fatalf("it has no socket among %q: %v", files, err)
+		}
+		if slices.ContainsFunc(files, func(file string) bool {
+			target, _ := os.Readlink(file) // it may be closed meanwhile
+			return strings.HasPrefix(target, "socket:")
+		}) {
+			return
 		}
 	}
 }
@@ -274,9 +296,9 @@ func TestCtrlCDuringAStop(t *testing.T) {
 			b.must("record", "--detach", "--device", "tone:440")
 			b.untilFrames(4_000)
 			recorder := b.recorderPID()
-			suspend(t, recorder) // so that the stop takes its time
+			testrun.Suspend(t, recorder) // so that the stop takes its time
 			p := b.start("record", "stop")
-			time.Sleep(200 * time.Millisecond) // a person's time, in which the stop has got to where it waits
+			p.untilConnected()
 			p.signal(syscall.SIGINT)
 			p.await("is being ended")
 			if c.presses > 1 {
@@ -303,6 +325,21 @@ func TestCtrlCDuringAStop(t *testing.T) {
 	}
 }
 
+// A Ctrl-C that came before a stop listened counts as its first. The one that ended a recording was heard.
+func TestACtrlCBeforeAStopListensIsTheFirst(t *testing.T) {
+	t.Parallel()
+	for situation, early := range map[string]bool{"of a stop": true, "that ended the recording": false} {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var said buffer
+		finishing, work := (&app{App: &cli.App{}}).insist(ctx, cli.NewConsole(&said, false), early)
+		if strings.Contains(said.String(), "is being ended") != early || finishing.Err() != nil {
+			t.Errorf("%s: %q, %v", situation, said.String(), finishing.Err())
+		}
+		work.release()
+	}
+}
+
 // A recording continues if its folder is deleted while nobody has its file open. What was in the file is lost, and the
 // user is told.
 func TestTheFolderIsDeletedWhileTheRecorderIsAway(t *testing.T) {
@@ -318,7 +355,7 @@ func TestTheFolderIsDeletedWhileTheRecorderIsAway(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			suspend(t, client.Parent()) // so that no other one is there before the folder is gone
+			testrun.Suspend(t, client.Parent()) // so that no other one is there before the folder is gone
 			if err := syscall.Kill(client.PID(), syscall.SIGKILL); err != nil {
 				t.Fatal(err)
 			}
