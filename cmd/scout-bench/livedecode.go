@@ -73,7 +73,7 @@ processes.`,
 	flags.DurationVar(&o.commit.Overdue, "overdue", o.commit.Overdue, "how much audio after a word one hypothesis must have heard to commit it alone, 0 for never")
 	flags.DurationVar(&o.commit.Latest, "latest", o.commit.Latest, "how long after its end a word is committed whatever its hypothesis is worth, 0 for never")
 	flags.DurationVar(&o.age, "age", 0, "how old words are at most when they are committed, as in realtime sessions; it decides in place of the other rules. 0 for no such age")
-	flags.Float64Var(&o.slower, "slower", 1, "measure a machine so many times slower than this one")
+	flags.Float64Var(&o.slower, "slower", 1, "act as if each decoding took so many times longer than here: 6 is a machine six times slower")
 	flags.DurationVar(&o.rhythm.Step, "step", o.rhythm.Step, "least new audio between two decodes")
 	flags.DurationVar(&o.sounds, "sounds", 0, "length of dictations of sounds without words; with them, a minute of quiet speech in a room at -60 dBFS")
 	flags.DurationVar(&o.pause, "pause", speech.DefaultPauses().Least, "pause that closes a piece, negative for none")

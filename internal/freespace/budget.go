@@ -52,13 +52,20 @@ func (g *Grant) Room(n, most int64) error {
 	need, reserve := n-g.left, b.reserve()
 	there := free - b.outstanding - reserve
 	if need > there {
-		return scout.Errorf(scout.CodeDiskLow, "no room: %d MB are free, %d MB of them are promised to others and %d MB kept for recordings", free>>20, b.outstanding>>20, reserve>>20)
+		err := scout.Errorf(scout.CodeDiskLow, "no room for %d MB: %d MB are free, %d MB of them are promised to others and %d MB kept for recordings", up(need), free>>20, up(b.outstanding), up(reserve))
+		if reserve > 0 {
+			return err.WithHint("free %d MB on the disk, or wait for the others; what is kept is for an hour of recording, as large as record.rate, record.channels and record.format make it, and for the database", up(need-there))
+		}
+		return err.WithHint("free %d MB on the disk, or wait for the others", up(need-there))
 	}
 	step := max(need, min(Step, most-g.left, there))
 	b.outstanding += step
 	g.left += step
 	return nil
 }
+
+// up is a number of bytes in MB, rounded up.
+func up(bytes int64) int64 { return (bytes + 1<<20 - 1) >> 20 }
 
 // Wrote notes that n bytes of it were written: the file system counts them now.
 func (g *Grant) Wrote(n int64) { g.give(n) }

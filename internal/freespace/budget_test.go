@@ -3,6 +3,8 @@
 package freespace
 
 import (
+	"fmt"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -88,5 +90,24 @@ func TestAGrantIsNoLargerThanWhatIsWanted(t *testing.T) {
 	g.Close()
 	if b.outstanding != 0 {
 		t.Errorf("%d bytes are promised to nobody", b.outstanding)
+	}
+}
+
+// Who is refused hears how much there is, and what to do.
+func TestWhatThereIsIsTold(t *testing.T) {
+	t.Parallel()
+	for reserve, kept := range map[int64]bool{300 << 20: true, 0: false} {
+		d := new(disk)
+		d.free.Store(400 << 20)
+		b := d.budget(reserve)
+		if err := b.New().Room(40<<20, 40<<20); err != nil {
+			t.Fatal(err)
+		}
+		err := b.New().Room(500<<20-1, 500<<20)
+		want := fmt.Sprintf("no room for 500 MB: 400 MB are free, 40 MB of them are promised to others and %d MB kept for recordings", reserve>>20)
+		hint := scout.HintOf(err)
+		if scout.CodeOf(err) != scout.CodeDiskLow || scout.Plain(err) != want || !strings.HasPrefix(hint, fmt.Sprintf("free %d MB on the disk", 140+reserve>>20)) || strings.Contains(hint, "record.rate") != kept {
+			t.Errorf("%v (%s)", err, hint)
+		}
 	}
 }

@@ -43,6 +43,13 @@ func (i *intake) changed() {
 	}
 }
 
+// come is how many frames exist.
+func (i *intake) come() int64 {
+	i.mu.Lock()
+	defer i.mu.Unlock()
+	return i.head
+}
+
 func (i *intake) write(at int64, samples []float32) {
 	i.mu.Lock()
 	defer i.mu.Unlock()

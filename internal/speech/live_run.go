@@ -158,12 +158,23 @@ func (l *Live) pass(s said) {
 	}
 	if c := s.committed; c != nil {
 		l.metrics.words.Add(float64(len(c.Words)))
+		l.late(c.Words)
 		if l.options.Committed != nil {
 			l.options.Committed(*c)
 		}
 	}
 	if s.partial != nil && l.options.Partial != nil {
 		l.options.Partial(*s.partial)
+	}
+}
+
+// late counts how long words took to become final.
+func (l *Live) late(words []scout.Word) {
+	come := segment.Duration(l.intake.come())
+	for i := range words {
+		if end := words[i].End; end != nil {
+			l.metrics.delay.Observe(max(0, come-*end).Seconds())
+		}
 	}
 }
 

@@ -99,7 +99,17 @@ func New(o Options, host Host) *Service {
 const mostEarly, mostRunning = 32, 8
 
 // program takes a place for a program that decodes a file while it comes.
-func (s *Service) program() (leave func(), ok bool) { return s.running.leave, s.running.take() }
+// program takes a place for a program that decodes a file which is still coming.
+func (s *Service) program() (leave func(), ok bool) {
+	if !s.running.take() {
+		return nil, false
+	}
+	s.metrics.ffmpeg.Inc()
+	return func() {
+		s.metrics.ffmpeg.Dec()
+		s.running.leave()
+	}, true
+}
 
 // Transcriptions is POST /v1/audio/transcriptions.
 func (s *Service) Transcriptions(w http.ResponseWriter, r *http.Request) { s.serve(w, r, transcribing) }

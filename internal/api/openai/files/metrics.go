@@ -28,6 +28,7 @@ type metrics struct {
 	first   *metric.Histogram
 	waiting *metric.Gauge
 	answers *metric.Gauge
+	ffmpeg  *metric.Gauge
 }
 
 // waitBuckets go from a free place to the longest wait.
@@ -49,6 +50,9 @@ func newMetrics(scope observe.Scope) *metrics {
 		})),
 		waiting: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_openai_waiting", Help: "Files that wait for a place among those that are decoded.",
+		})),
+		ffmpeg: observe.Register(scope, metric.NewGauge(metric.Opts{
+			Name: "scout_openai_ffmpeg_running", Help: "Processes of ffmpeg that decode files which are still coming.",
 		})),
 		answers: observe.Register(scope, metric.NewGauge(metric.Opts{
 			Name: "scout_openai_kept_answers_bytes", Help: "Bytes of the answers that are kept for requests with an Idempotency-Key.",
