@@ -19,17 +19,25 @@ class Events {
   /** start joins the stream of all tabs, or begins it. */
   start(): void {
     const take = (message: ToTab) => this.#take(message);
-    if ("SharedWorker" in window) {
-      const { port } = new SharedWorker(trusted(worker), { type: "module", name: root });
-      port.onmessage = ({ data }) => take(data as ToTab);
-      this.#send = (message) => port.postMessage(message);
-    } else {
-      this.#send = new Hub(root).join({ postMessage: take });
-    }
+    let says: (() => void) | undefined; // what this tab has said of itself
     const hello = (lock?: string) => {
-      this.#send({ is: "hello", lock });
-      this.#wants();
+      says = () => {
+        this.#send({ is: "hello", lock });
+        this.#wants();
+      };
+      says();
     };
+    const alone = () => (this.#send = new Hub(root).join({ postMessage: take }));
+    if ("SharedWorker" in window) {
+      const shared = new SharedWorker(trusted(worker), { type: "module", name: root });
+      // Its script did not come: this tab has a stream of its own.
+      shared.onerror = () => {
+        alone();
+        says?.();
+      };
+      shared.port.onmessage = ({ data }) => take(data as ToTab);
+      this.#send = (message) => shared.port.postMessage(message);
+    } else alone();
     const lock = `scout-tab-${random()}`;
     if ("locks" in navigator) void navigator.locks.request(lock, () => (hello(lock), new Promise<never>(() => undefined)));
     else {

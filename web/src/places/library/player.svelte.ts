@@ -23,6 +23,7 @@ export class Player {
   #until: number | undefined;
   #frame = 0;
   #blob: string | undefined;
+  #end = new AbortController(); // of what is asked for when it is closed: a decoded file may be a gigabyte
   #wanted: number | undefined; // a position that was asked for before the browser knew how long the audio is
 
   constructor(
@@ -105,6 +106,7 @@ export class Player {
   }
 
   close(): void {
+    this.#end.abort();
     cancelAnimationFrame(this.#frame);
     this.#ticks.clear();
     this.#audio.onerror = null;
@@ -152,17 +154,18 @@ export class Player {
     this.playing = false;
     if (this.#blob) return void (this.problem = true);
     this.loading = true;
+    const { signal } = this.#end;
     try {
-      const there = await fetch(this.#address(), { method: "HEAD" });
+      const there = await fetch(this.#address(), { method: "HEAD", signal });
       if (!there.ok || this.#audio.error?.code === MediaError.MEDIA_ERR_NETWORK) this.away = true;
       else if (this.duration > decodable) this.problem = true;
       else {
-        const answer = await fetch(this.#address("?as=wav"));
+        const answer = await fetch(this.#address("?as=wav"), { signal });
         if (!answer.ok) this.problem = true;
         else this.#audio.src = this.#blob = URL.createObjectURL(await answer.blob());
       }
     } catch {
-      this.away = true;
+      this.away = !signal.aborted;
     }
     this.loading = false;
   }

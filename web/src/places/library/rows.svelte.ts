@@ -107,7 +107,8 @@ export class Rows {
       const all = page.data ?? [];
       while (all.length < wanted && page.next_cursor) {
         page = await this.#page(mine.signal, page.next_cursor, wanted - all.length);
-        all.push(...(page.data ?? []));
+        const known = new Set(all.map((one) => one.id)); // the list may change between two answers
+        all.push(...(page.data ?? []).filter((one) => !known.has(one.id)));
       }
       if (this.#running !== mine) return;
       this.all = all;

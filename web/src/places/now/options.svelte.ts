@@ -29,9 +29,13 @@ class Options {
     machine();
     browser();
     navigator.mediaDevices?.addEventListener("devicechange", browser);
+    // A browser names its microphones when it may use them.
+    const allowed = navigator.permissions?.query({ name: "microphone" as PermissionName }).catch(() => undefined); // not every browser tells
+    void allowed?.then((permission) => permission?.addEventListener("change", browser));
     const leave = [events.on(["model", "job.queued", "job.dead", "job.cancelled"], (e) => (e.type.startsWith("model") || (e.data as { kind?: string } | undefined)?.kind === "model_pull") && models()), events.onReset(models), events.follow("device", machine)];
     return () => {
       navigator.mediaDevices?.removeEventListener("devicechange", browser);
+      void allowed?.then((permission) => permission?.removeEventListener("change", browser));
       for (const one of leave) one();
     };
   }
