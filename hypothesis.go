@@ -90,9 +90,11 @@ const (
 	AgainDoubtful AgainReason = "doubtful"
 	// AgainLanguage: the language was not certain. The piece was heard with more silence to find it, and decoded as before.
 	AgainLanguage AgainReason = "language"
+	// AgainSilence: the model said that nobody speaks, but its text was likelier than that of noise.
+	AgainSilence AgainReason = "silence"
 )
 
 // AgainReasons returns all reasons.
 func AgainReasons() []AgainReason {
-	return []AgainReason{AgainLength, AgainRepeats, AgainDoubtful, AgainLanguage}
+	return []AgainReason{AgainLength, AgainRepeats, AgainDoubtful, AgainLanguage, AgainSilence}
 }

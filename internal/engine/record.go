@@ -57,7 +57,7 @@ func newRecord(s observe.Scope, failed func()) *record {
 			Name: "scout_engine_failures_total", Help: "Requests that failed in the engine, by error code.",
 		}, []string{"code"})),
 		again: observe.Register(s, metric.NewCounterVec(metric.Opts{
-			Name: "scout_engine_second_decodes_total", Help: "What the engine heard or decoded again within a request, by the reason: length, repeats, doubtful, or language (heard with more silence to be sure of it).",
+			Name: "scout_engine_second_decodes_total", Help: "What the engine heard or decoded again within a request, by the reason: length, repeats, doubtful, language (heard with more silence to be sure of it), or silence (nobody speaks, said the model, and was not certain).",
 		}, []string{"reason"})),
 	}
 	for _, reason := range scout.AgainReasons() { // there from the start, so that rates can be computed

@@ -36,12 +36,13 @@ func TestSecondDecodesAreCounted(t *testing.T) {
 			t.Errorf("%v: the span says %v", fault, got)
 		}
 	}
-	const want = `# HELP scout_engine_second_decodes_total What the engine heard or decoded again within a request, by the reason: length, repeats, doubtful, or language (heard with more silence to be sure of it).
+	const want = `# HELP scout_engine_second_decodes_total What the engine heard or decoded again within a request, by the reason: length, repeats, doubtful, language (heard with more silence to be sure of it), or silence (nobody speaks, said the model, and was not certain).
 # TYPE scout_engine_second_decodes_total counter
 scout_engine_second_decodes_total{reason="doubtful"} 0
 scout_engine_second_decodes_total{reason="language"} 0
 scout_engine_second_decodes_total{reason="length"} 1
 scout_engine_second_decodes_total{reason="repeats"} 1
+scout_engine_second_decodes_total{reason="silence"} 0
 `
 	if err := testutil.GatherAndCompare(registry, strings.NewReader(want), "scout_engine_second_decodes_total"); err != nil {
 		t.Error(err)

@@ -144,7 +144,7 @@ func TestSettle(t *testing.T) {
 	usual := how{tail: usualTail, beam: 1}
 	longer, whole := how{tail: safeTail, beam: 1, anew: true}, how{tail: wholeTail, beam: 1, anew: true}
 	beam := how{tail: safeTail, beam: 5, anew: true}
-	repeats, improbable := []wire.AgainReason{wire.AgainRepeats}, []wire.AgainReason{wire.AgainDoubtful}
+	repeats, improbable, silence := []wire.AgainReason{wire.AgainRepeats}, []wire.AgainReason{wire.AgainDoubtful}, []wire.AgainReason{wire.AgainSilence}
 	for name, c := range map[string]struct {
 		piece script
 		first how
@@ -153,7 +153,16 @@ func TestSettle(t *testing.T) {
 		again []wire.AgainReason
 	}{
 		"a text that is sure":                  {script{seconds: 9, says: []said{{once, -0.1, "", 0}}}, usual, []how{usual}, 0, nil},
-		"silence is decoded once":              {script{seconds: 9, says: []said{{"you", -0.7, "", 0.9}}}, usual, []how{usual}, 0, nil},
+		"noise is decoded once":                {script{seconds: 9, says: []said{{"you", -1.5, "", 0.9}}}, usual, []how{usual}, 0, nil},
+		"a loop in noise is decoded once":      {script{seconds: 9, says: []said{{again, -0.6, wire.StopRepeats, 0.7}}}, usual, []how{usual}, 0, nil},
+		"silence with a likely text":           {script{seconds: 9, says: []said{{"you", -0.7, "", 0.9}, {"you", -1.7, "", 0.7}}}, usual, []how{usual, longer}, 0, silence},
+		"sounds that may be speech":            {script{seconds: 9, says: []said{{"you", -0.7, "", 0.9}, {"you", -0.5, "", 0.5}}}, usual, []how{usual, longer}, 0, silence},
+		"a loop that may be speech":            {script{seconds: 9, says: []said{{"you", -0.7, "", 0.9}, {again, -0.2, wire.StopRepeats, 0.3}}}, usual, []how{usual, longer}, 0, silence},
+		"speech taken for silence":             {script{seconds: 9, says: []said{{once, -0.45, "", 0.7}, {once, -0.3, "", 0.35}}}, usual, []how{usual, longer}, 1, silence},
+		"the same, doubtful":                   {script{seconds: 9, says: []said{{once, -0.45, "", 0.7}, {"a", -0.6, "", 0.35}, {"b", -0.5, "", 0.35}}}, usual, []how{usual, longer, beam}, 2, append(slices.Clone(silence), improbable...)},
+		"the same, said twice":                 {script{seconds: 9, says: []said{{once, -0.45, "", 0.7}, {again, -0.6, "", 0.35}, {again, -0.3, "", 0.35}}}, usual, []how{usual, longer, whole}, 2, append(slices.Clone(silence), repeats...)},
+		"the same, and somebody waits":         {script{seconds: 9, says: []said{{once, -0.45, "", 0.7}}}, how{tail: usualTail, beam: 1, once: true}, []how{{tail: usualTail, beam: 1, once: true}}, 0, nil},
+		"the same, heard with 5 s already":     {script{seconds: 9, says: []said{{once, -0.45, "", 0.7}}}, how{tail: safeTail, beam: 5}, []how{{tail: safeTail, beam: 5}}, 0, nil},
 		"said twice by mistake":                {script{seconds: 9, says: []said{{again, -0.1, "", 0}, {once, -0.1, "", 0}}}, usual, []how{usual, longer}, 1, repeats},
 		"said twice indeed":                    {script{seconds: 9, says: []said{{again, -0.1, "", 0}, {again, -0.2, "", 0}}}, usual, []how{usual, longer}, 1, repeats},
 		"stopped, and better with more":        {script{seconds: 9, says: []said{{again, -0.1, wire.StopRepeats, 0}, {once, -0.1, "", 0}}}, usual, []how{usual, longer}, 1, repeats},

@@ -29,26 +29,41 @@ type piece interface {
 
 // settle decodes a piece and decides whether to believe the text. again has a reason for each decode after the first.
 //
+// If nobody speaks, but the text is likelier than that of noise, the piece is heard again with 5 s of silence, which tells
+// speech better from other sounds, unless the request asks for a text at once.
 // A suspicious text is decoded again with more silence behind the audio, until it is not suspicious, or two decodes say
 // the same: then it was said twice. A doubtful one is decoded once more, by beam if it was not, and the more probable
 // text is taken, or both are weighed together, unless the request asks for a text at once.
 func settle(ctx context.Context, p piece, w how) (d *decoding, again []wire.AgainReason, err error) {
 	first, err := p.decode(ctx, w)
-	if err != nil || first.nothing() {
-		return first, nil, err
+	if err != nil {
+		return nil, nil, err
+	}
+	if first.nothing() {
+		if w.once || !first.mayBeSpeech() || p.framesWith(safeTail) <= first.frames {
+			return first, nil, nil
+		}
+		again = []wire.AgainReason{wire.AgainSilence}
+		w = how{tail: safeTail, beam: w.beam, anew: true}
+		next, err := p.decode(ctx, w)
+		if err != nil || !next.isSpeech() {
+			return first, again, err
+		}
+		first = next
 	}
 	suspicion := suspicious(p, first)
 	if suspicion == "" {
 		if w.once {
-			return first, nil, nil
+			return first, again, nil
 		}
 		if weighed, err := p.weigh(ctx, first); weighed != nil || err != nil {
-			return weighed, []wire.AgainReason{wire.AgainDoubtful}, err
+			return weighed, append(again, wire.AgainDoubtful), err
 		}
 		if first.average() >= doubtful {
-			return first, nil, nil
+			return first, again, nil
 		}
-		return doubt(ctx, p, first, w)
+		d, more, err := doubt(ctx, p, first, w)
+		return d, append(again, more...), err
 	}
 	best, last := first, first
 	for _, tail := range []int{safeTail, wholeTail} {

@@ -150,6 +150,7 @@ const (
 	AgainRepeats  AgainReason = "repeats"  // it repeats itself, whether it was stopped for that or not
 	AgainDoubtful AgainReason = "doubtful" // it is improbable
 	AgainLanguage AgainReason = "language" // its language was not certain, and found in more silence
+	AgainSilence  AgainReason = "silence"  // nobody speaks, says the model, but its text is likelier than that of noise
 )
 
 // Token is one step of the decoder.
