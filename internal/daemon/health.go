@@ -20,8 +20,8 @@ const (
 	// cachedFor is how old the result of a check may be.
 	cachedFor = time.Second
 	// checkEvery is how often the state is looked at while nobody asks, for the journal, the log and who is told of events; illEvery is
-	// that while not all is well.
-	checkEvery, illEvery = 10 * time.Second, 2 * time.Second
+	// that while not all is well, for illFor: a machine without a microphone stays as it is.
+	checkEvery, illEvery, illFor = 10 * time.Second, 2 * time.Second, 5 * time.Minute
 )
 
 // checker runs the checks and keeps the results for a moment. There is one, so that API, command line, metrics and journal tell the
@@ -35,6 +35,7 @@ type checker struct {
 
 	mu    sync.Mutex
 	last  health.Report
+	turn  time.Time       // when its status became another one
 	at    time.Time       // of the last report that somebody asked for
 	known map[string]bool // the components that once were not Unknown
 	since map[string]became
@@ -90,6 +91,7 @@ func (c *checker) look(ctx context.Context) health.Report {
 		c.known[component.Name] = c.known[component.Name] || component.Status != health.Unknown
 	}
 	if before := c.last.Status; before != r.Status {
+		c.turn = time.Now()
 		attributes := []any{slog.String("before", string(before)), slog.String("status", string(r.Status)), slog.String(observe.KeyReason, strings.Join(r.Reasons, "; "))}
 		if r.Status == health.Healthy {
 			c.log.Info(eventHealthChanged, attributes...)
@@ -136,7 +138,7 @@ func (c *checker) run(ctx context.Context) error {
 	for ctx.Err() == nil {
 		next := checkEvery
 		c.mu.Lock()
-		if c.look(ctx).Status != health.Healthy {
+		if c.look(ctx).Status != health.Healthy && time.Since(c.turn) < illFor {
 			next = illEvery
 		}
 		c.mu.Unlock()

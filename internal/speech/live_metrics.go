@@ -16,7 +16,6 @@ type liveMetrics struct {
 // delayBuckets are the upper bounds, in seconds, of the time until a word is final: 4 s is the bound.
 var delayBuckets = []float64{0.5, 1, 1.5, 2, 2.5, 3, 4, 5, 7, 10, 20, 60}
 
-
 // stopBuckets are the upper bounds, in seconds, of the time from a stop to the complete text: the limit is 0.3 s.
 var stopBuckets = []float64{0.02, 0.04, 0.06, 0.1, 0.15, 0.2, 0.3, 0.5, 1, 2.5, 10, 60}
 

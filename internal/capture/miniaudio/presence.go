@@ -39,7 +39,9 @@ func Present(o sound.Options) (string, error) {
 	return "", first
 }
 
-func unsupported() error { return scout.Errorf(scout.CodeNoDevice, "recording is not supported on %s", runtime.GOOS) }
+func unsupported() error {
+	return scout.Errorf(scout.CodeNoDevice, "recording is not supported on %s", runtime.GOOS)
+}
 
 // alsaCanRecord reports whether the kernel knows a sound card that records. If it knows none, ALSA would still list
 // plugins, and print on stderr what they need.

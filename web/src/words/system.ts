@@ -19,7 +19,7 @@ export const system = {
     also: "These work, too:",
     unused: "not in use",
     untried: "It is tried when you record.",
-    part: (name: string) => ({ audio: "Microphone", transcription: "Texts of recordings", browser: "Sound of browsers", certificate: "Certificate", tls: "Certificate", dictation: "Dictation", disk: "Disk", engine: "Engine", live: "Live text", model: "Model", queue: "Queue", realtime: "Realtime sessions", recorder: "Recorder", resources: "Memory and processor", retention: "Retention", settings: "Settings", store: "Database", uploads: "Uploads", webhooks: "Webhooks" })[name] ?? name,
+    part: (name: string) => ({ audio: "Microphone", transcription: "Texts of recordings", browser: "Sound of browsers", certificate: "Certificate", decoder: "Other file formats", tls: "Certificate", dictation: "Dictation", disk: "Disk", engine: "Engine", live: "Live text", model: "Model", queue: "Queue", realtime: "Realtime sessions", recorder: "Recorder", resources: "Memory and processor", retention: "Retention", settings: "Settings", store: "Database", uploads: "Uploads", webhooks: "Webhooks" })[name] ?? name,
     present: "The present",
     p50: "half within",
     p95: "19 of 20 within",
