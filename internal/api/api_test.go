@@ -86,6 +86,7 @@ func TestEveryErrorHasOneForm(t *testing.T) {
 		"a number that is empty":              {"GET", "/api/v1/jobs?limit=", "", nil, 422, scout.CodeInvalidArgument, "limit"},
 		"a number of a stream that is empty":  {"GET", "/api/v1/recorder/level/stream?hz=", "", nil, 422, scout.CodeInvalidArgument, "hz"},
 		"a revision that no state can have":   {"GET", "/api/v1/transcriptions/none?revision=9223372036854775808", "", nil, 422, scout.CodeInvalidArgument, "revision"},
+		"a body in gzip":                      {"POST", "/api/v1/jobs", "{}", []string{"Content-Encoding", "gzip"}, 415, scout.CodeMediaType, "Content-Encoding"},
 		"a method that an id would take":      {"PATCH", "/api/v1/jobs/retry", "{}", nil, 405, scout.CodeMethodNotAllowed, "only POST"},
 		"a position that is no number":        {"GET", "/api/v1/events", "", []string{"Last-Event-ID", "last"}, 422, scout.CodeInvalidArgument, "last"},
 		"a body that is no JSON":              {"POST", "/api/v1/recorder/start", "{", nil, 400, scout.CodeInvalidArgument, ""},

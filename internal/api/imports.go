@@ -10,6 +10,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api/openai/files"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/job"
 	"github.com/scout-speech/scout/internal/job/importation"
@@ -155,6 +156,8 @@ func (s *Server) receiveImport(r *http.Request) (received *importation.Received,
 			return received, scout.Errorf(scout.CodeInvalidArgument, "the form cannot be read: %w", err)
 		case err != nil:
 			return received, body.explain(err)
+		case files.Encoded(part) != nil:
+			return received, files.Encoded(part)
 		case part.FormName() != "file":
 			return received, unprocessable("body."+part.FormName(), "there is no field %s: want file alone", part.FormName())
 		case received != nil:

@@ -17,6 +17,7 @@ import (
 	"github.com/danielgtaylor/huma/v2"
 
 	"github.com/scout-speech/scout"
+	"github.com/scout-speech/scout/internal/api/openai/files"
 	v1 "github.com/scout-speech/scout/internal/api/v1"
 	"github.com/scout-speech/scout/internal/audio/file"
 	"github.com/scout-speech/scout/internal/job"
@@ -164,6 +165,9 @@ func (f *form) read(r *http.Request) error {
 			return f.body.explain(err)
 		case n == mostParts:
 			return scout.Errorf(scout.CodeInvalidArgument, "the form has more than %d parts", mostParts)
+		}
+		if err := files.Encoded(part); err != nil {
+			return err
 		}
 		if err := f.take(r.Context(), part); err != nil {
 			return err

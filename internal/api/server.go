@@ -441,7 +441,7 @@ func routeOf(pattern string) string {
 	return "other"
 }
 
-// wellFormed refuses a request whose query or type of body cannot be read. Reading on would take a part of what was asked for the whole.
+// wellFormed refuses a request whose query, or type or coding of body, cannot be read. Reading on would take a part of what was asked for the whole.
 func wellFormed(r *http.Request) error {
 	if _, err := url.ParseQuery(r.URL.RawQuery); err != nil {
 		return scout.Errorf(scout.CodeInvalidArgument, "the query of the request cannot be read")
@@ -450,6 +450,9 @@ func wellFormed(r *http.Request) error {
 		if _, _, err := mime.ParseMediaType(media); err != nil {
 			return scout.Errorf(scout.CodeMediaType, "the content type %q cannot be read", media)
 		}
+	}
+	if coding := r.Header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") && r.ContentLength != 0 {
+		return scout.Errorf(scout.CodeMediaType, "the body has the Content-Encoding %.40q", coding).WithHint("send it as it is")
 	}
 	return nil
 }

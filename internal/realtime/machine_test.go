@@ -3,6 +3,7 @@ package realtime_test
 import (
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"math"
 	"math/rand/v2"
 	"slices"
@@ -120,6 +121,9 @@ func TestUpdates(t *testing.T) {
 		{`7`, "session"},
 		{`[]`, "session"},
 		{`null`, "session"},
+		{`{"input_audio_format":"g711_ulaw","turn_detection":null}`, "session.input_audio_format"},
+		{`{"type":"transcription","turn_detection":null}`, "session.turn_detection"},
+		{`{"turn_detection":null,"audio":{"input":{"turn_detection":null}}}`, ""},
 		{`{"audio":{"input":{"format":{"type":"audio/pcmu","rate":8000}}},"unknown":1}`, ""},
 		{`{"audio":{"input":{"turn_detection":{"type":"semantic_vad","create_response":true}}}}`, ""},
 		{`{"audio":{"input":{"transcription":null,"noise_reduction":null,"turn_detection":null},"output":{}},"include":["item.input_audio_transcription.logprobs"]}`, ""},
@@ -134,6 +138,22 @@ func TestUpdates(t *testing.T) {
 		body, _ := w.events[0]["error"].(map[string]any)
 		if message, _ := body["message"].(string); body["param"] != c.param || body["code"] != "invalid_value" || !strings.HasPrefix(message, c.param+": ") {
 			t.Errorf("%s: %v", c.session, body)
+		}
+	}
+}
+
+// A session in the form of the other dialect is told: ignored it would make the sound something else.
+func TestASessionOfTheOtherDialect(t *testing.T) {
+	t.Parallel()
+	for session, param := range map[string]string{
+		`{"audio":{"input":{"format":{"type":"audio/pcmu"}}}}`:                              "session.audio",
+		`{"audio":{"input":{"format":{"type":"audio/pcmu"}}},"input_audio_format":"pcm16"}`: "",
+		`{"unknown":1}`: "",
+	} {
+		_, err := realtime.DefaultConfig("").Update(json.RawMessage(session), true, nil)
+		var problem *realtime.Problem
+		if errors.As(err, &problem) != (param != "") || problem != nil && problem.Param != param {
+			t.Errorf("%s: %v", session, err)
 		}
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 	"strings"
@@ -123,6 +124,14 @@ func nested(c *Config, session object) {
 	}
 	include(c, session)
 	audio, there, null := session.within("audio")
+	if !there {
+		keys := flatKeys()
+		for _, flat := range slices.Sorted(maps.Keys(keys)) {
+			if _, is := session.fields[flat]; is {
+				session.wrong(session.path+"."+flat, "it is a key of the beta dialect: want session.audio.input.%s", keys[flat])
+			}
+		}
+	}
 	if !there || null {
 		return
 	}
@@ -138,6 +147,14 @@ func nested(c *Config, session object) {
 
 // flat reads a session of the beta dialect.
 func flat(c *Config, session object) {
+	isFlat := false
+	for name := range flatKeys() {
+		_, there := session.fields[name]
+		isFlat = isFlat || there
+	}
+	if _, nested := session.fields["audio"]; nested && !isFlat {
+		session.wrong(session.path+".audio", "a session is flat in the beta dialect: want session.input_audio_format and the like")
+	}
 	include(c, session)
 	name, formats := "", betaFormats()
 	field(session, "input_audio_format", "a string", "pcm16", &name)
@@ -149,6 +166,14 @@ func flat(c *Config, session object) {
 	transcription(c, session, "input_audio_transcription")
 	noise(c, session, "input_audio_noise_reduction")
 	detection(c, session)
+}
+
+// flatKeys are the keys of a session that the beta dialect has elsewhere than the GA dialect, and where that has them. Ignored like others that are not
+// known they would make sound something else, and keep a client waiting.
+func flatKeys() map[string]string {
+	return map[string]string{
+		"input_audio_format": "format", "input_audio_transcription": "transcription", "input_audio_noise_reduction": "noise_reduction", "turn_detection": "turn_detection",
+	}
 }
 
 func include(c *Config, session object) {

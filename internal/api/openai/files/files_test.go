@@ -209,6 +209,7 @@ func TestWrongRequests(t *testing.T) {
 		"another boundary": {"multipart/form-data; boundary=other", string(whole), 400},
 		"it ends early":    {media, string(whole[:len(whole)-60]), 400},
 		"nothing":          {media, "", 400},
+		"in base64":        {media, strings.Replace(string(whole), "\r\n\r\n", "\r\nContent-Transfer-Encoding: base64\r\n\r\n", 1), 400},
 	} {
 		a := s.ask(http.MethodPost, "/v1/audio/transcriptions", http.Header{"Content-Type": {c.media}}, strings.NewReader(c.body))
 		if e := a.fault(t); a.status != c.status {

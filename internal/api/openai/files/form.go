@@ -96,9 +96,23 @@ func (f *receiver) broken(err error) error {
 	return errForm("the form cannot be read")
 }
 
+// Encoded says that a part does not come as it is, as senders of mail have it (RFC 7578, 4.7); nil where it does. What is quoted-printable was decoded by
+// package multipart.
+func Encoded(part *multipart.Part) error {
+	switch coding := strings.TrimSpace(part.Header.Get("Content-Transfer-Encoding")); strings.ToLower(coding) {
+	case "", "binary", "8bit", "7bit":
+		return nil
+	default:
+		return scout.Errorf(scout.CodeInvalidArgument, "a part has the Content-Transfer-Encoding %.40q", coding).WithHint("send it as it is")
+	}
+}
+
 // take receives one part.
 func (f *receiver) take(ctx context.Context, part *multipart.Part) error {
 	name := part.FormName()
+	if err := Encoded(part); err != nil {
+		return &openai.FieldError{Param: paramOf(name), Code: openai.CodeInvalidValue, Err: err}
+	}
 	if name == fieldFile {
 		return f.takeFile(ctx, part)
 	}
