@@ -100,7 +100,12 @@ func (r *Reader) earlyOf(what sniffed) (d decoder, err error) {
 			return r.aac(frames, about)
 		}
 	case "mp4":
-		if frames, about, ok := newMP4(r.src); ok {
+		frames, about, ok := newMP4(r.src)
+		switch {
+		case !ok:
+		case frames.movie.opus != nil:
+			return newMP4Opus(frames)
+		default:
 			return r.aac(frames, about)
 		}
 	}

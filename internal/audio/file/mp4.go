@@ -6,8 +6,11 @@ import (
 	"io"
 )
 
-// mp4Sample is where a frame lies in the file.
-type mp4Sample struct{ at, size int64 }
+// mp4Sample is where a frame lies in the file, and how long it lasts by its table.
+type mp4Sample struct {
+	at, size int64
+	length   uint32
+}
 
 // mp4Frames are the frames of the only track of sound of an MP4 file that is still being written: one whose index (moov) comes before its samples,
 // or one in fragments, as browsers record it. Source: ISO/IEC 14496-12.
@@ -18,13 +21,15 @@ type mp4Frames struct {
 	inside  int64       // where the box ends that is being read, 0 for none
 	zero    int64       // time stamp of the first sample, in samples; moves where the clock does
 	started bool        // zero is known
+	timed   bool        // clock is known
+	clock   int64       // time stamp of the next sample of Opus
 	silence int64       // samples of pauses
 	known   aacPlaces
 	frame   []byte
 }
 
-// newMP4 reads up to the index. ok is false where the samples come before it, or are not AAC-LC in one track of sound whose time stamps and edit
-// list are plain.
+// newMP4 reads up to the index. ok is false where the samples come before it, or are not AAC-LC or Opus in one track of sound whose time stamps and
+// edit list are plain.
 func newMP4(src *source) (m *mp4Frames, about aacStream, ok bool) {
 	m = &mp4Frames{src: src}
 	for {
@@ -156,21 +161,25 @@ func (m *mp4Frames) skip(n int64) error {
 	return nil
 }
 
-// take takes the next sample as a frame in ADTS. Source: ISO/IEC 13818-7, 6.2.
+// take takes the next sample: AAC as a frame in ADTS, Opus as its packet.
 func (m *mp4Frames) take(pos int64) ([]byte, error) {
-	const longest = 1<<13 - 1
+	longest := int64(maxADTS - adtsHeader)
+	if m.movie.opus != nil {
+		longest = maxOpusPacket
+	}
 	s := m.samples[0]
-	size := s.size + adtsHeader
-	if s.at < pos || s.size <= 0 || size > longest {
+	if s.at < pos || s.size <= 0 || s.size > longest {
 		return nil, damagef("a sample of %d bytes at byte %d", s.size, s.at)
 	}
 	if err := m.skip(s.at - pos); err != nil {
 		return nil, err
 	}
-	channels := byte(m.movie.channels)
-	m.frame = append(m.frame[:0], 0xFF, 0xF1, 1<<6|m.movie.rateIndex<<2|channels>>2, channels<<6|byte(size>>11), byte(size>>3), byte(size<<5)|0x1F, 0xFC)
+	if m.frame = m.frame[:0]; m.movie.opus == nil {
+		m.frame = m.movie.adts(m.frame, s.size)
+	}
+	head := len(m.frame)
 	m.frame = append(m.frame, make([]byte, s.size)...)
-	if n, err := io.ReadFull(m.src.buf, m.frame[adtsHeader:]); err != nil {
+	if n, err := io.ReadFull(m.src.buf, m.frame[head:]); err != nil {
 		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
 			m.known.cut = s.size - int64(n)
 			err = io.EOF
@@ -178,8 +187,30 @@ func (m *mp4Frames) take(pos int64) ([]byte, error) {
 		return nil, err
 	}
 	m.samples = m.samples[1:]
-	m.known.samples += aacSamples
+	if m.movie.opus == nil {
+		m.known.samples += aacSamples
+		return m.frame, nil
+	}
+	if m.timed {
+		m.place(m.clock)
+		m.clock += int64(s.length)
+	}
+	n := opusFrames(m.frame)
+	if n == 0 {
+		n = int64(min(s.length, opusPacketFrames))
+	}
+	m.known.samples += n
 	return m.frame, nil
+}
+
+// maxADTS is the longest frame in ADTS.
+const maxADTS = 1<<13 - 1
+
+// adts appends the header of a frame of that many bytes. Source: ISO/IEC 13818-7, 6.2.
+func (m *mp4Movie) adts(b []byte, size int64) []byte {
+	channels := byte(m.channels)
+	size += adtsHeader
+	return append(b, 0xFF, 0xF1, 1<<6|m.rateIndex<<2|channels>>2, channels<<6|byte(size>>11), byte(size>>3), byte(size<<5)|0x1F, 0xFC)
 }
 
 // fragment takes the header of a fragment.
@@ -197,24 +228,28 @@ func (m *mp4Frames) fragment(pos, head, size int64) error {
 		return damagef("the header of a fragment")
 	}
 	m.samples = run.samples
-	if len(run.samples) > 0 && run.at >= 0 {
-		m.place(run)
+	if len(run.samples) == 0 || run.at < 0 {
+		return nil
+	}
+	m.timed, m.clock = true, run.at
+	if m.movie.opus == nil { // of Opus each packet has a length of its own
+		m.place(run.at)
 	}
 	return nil
 }
 
-// place compares the time stamp of a fragment with the samples before it, as timeline does.
-func (m *mp4Frames) place(run mp4Run) {
+// place compares the time stamp of what comes next with the samples before it, as timeline does.
+func (m *mp4Frames) place(at int64) {
 	rate := m.movie.rate
 	if !m.started {
-		m.started, m.zero = true, run.at
+		m.started, m.zero = true, at
 	}
-	hole := framesToTime(run.at-m.zero-m.known.samples-m.silence, rate)
+	hole := framesToTime(at-m.zero-m.known.samples-m.silence, rate)
 	switch {
 	case hole > holeLeast && hole <= holeMost:
 		m.known.pauses = append(m.known.pauses, pause{at: framesToTime(m.known.samples, rate), length: hole})
-		m.silence += run.at - m.zero - m.known.samples - m.silence
-	case hole > holeLeast, framesToTime(m.zero+m.known.samples+m.silence-run.at, rate) > jumpBack:
-		m.zero = run.at - m.known.samples - m.silence // another clock
+		m.silence += at - m.zero - m.known.samples - m.silence
+	case hole > holeLeast, framesToTime(m.zero+m.known.samples+m.silence-at, rate) > jumpBack:
+		m.zero = at - m.known.samples - m.silence // another clock
 	}
 }

@@ -9,14 +9,17 @@ import (
 type mp4Movie struct {
 	fragmented bool
 	track      uint32
-	rateIndex  byte // of rate, as AAC counts
+	opus       []byte // the header of Opus, as in Ogg; nil for AAC
+	rateIndex  byte   // of rate, as AAC counts
 	rate       int
 	channels   int
 	length     time.Duration // 0 unknown
 	skip       int64         // samples at the beginning that are not heard
 	heard      int64         // samples that are heard after them, -1 for all
+	each       int64         // of each sample but for the last; 0 unknown
 	samples    []mp4Sample   // of a file that is not in fragments
-	extends    uint32        // the size of a sample where a fragment does not tell
+	lasts      uint32        // the length of a sample where a fragment does not tell
+	extends    uint32        // the size, as above
 	pictures   bool          // there are other tracks
 }
 
@@ -89,7 +92,7 @@ func parseMovie(moov []byte) (m mp4Movie, ok bool) {
 		hertz = be32(clock, 20)
 	}
 	table := inBox(sound, "mdia", "minf", "stbl")
-	if !m.codec(inBox(table, "stsd")) || int(hertz) != m.rate || !m.edits(inBox(sound, "edts", "elst"), scale) {
+	if stsd := inBox(table, "stsd"); !m.codec(stsd) && !m.codecOpus(stsd) || int(hertz) != m.rate || !m.edits(inBox(sound, "edts", "elst"), scale) {
 		return m, false
 	}
 	if extends := inBox(moov, "mvex"); extends != nil {
@@ -97,12 +100,15 @@ func parseMovie(moov []byte) (m mp4Movie, ok bool) {
 		all, ok := boxesOf(extends)
 		for _, trex := range all["trex"] {
 			if be32(trex, 4) == m.track {
-				m.extends = be32(trex, 16)
+				m.lasts, m.extends = be32(trex, 12), be32(trex, 16)
 			}
 		}
 		return m, ok && be32(inBox(table, "stsz"), 8) == 0 // samples in the index as well are rare
 	}
 	ok = m.table(table)
+	if ok && m.heard >= 0 { // the last sample counts as a whole, as in ffmpeg
+		m.heard = (m.skip+m.heard+m.each-1)/m.each*m.each - m.skip
+	}
 	return m, ok
 }
 
@@ -179,9 +185,8 @@ func (m *mp4Movie) edits(elst []byte, scale uint32) bool {
 		return false
 	}
 	m.skip = from
-	if duration > 0 { // the last sample counts as a whole, as in ffmpeg
-		end := from + (int64(duration)*int64(m.rate)+int64(scale)/2)/int64(scale)
-		m.heard = (end+aacSamples-1)/aacSamples*aacSamples - from
+	if duration > 0 {
+		m.heard = (int64(duration)*int64(m.rate) + int64(scale)/2) / int64(scale)
 	}
 	return true
 }
@@ -199,9 +204,14 @@ func (m *mp4Movie) table(stbl []byte) bool {
 	}
 	m.samples = make([]mp4Sample, 0, count)
 	runs := int(be32(times, 4))
+	if m.each = aacSamples; m.opus != nil {
+		if m.each = int64(be32(times, 12)); m.each < 1 || m.each > opusPacketFrames {
+			return false
+		}
+	}
 	for i := range runs {
-		n, length := be32(times, 8+8*i), be32(times, 12+8*i)
-		if last := i == runs-1 && n == 1; length != aacSamples && (!last || length > aacSamples) {
+		n, length := be32(times, 8+8*i), int64(be32(times, 12+8*i))
+		if last := i == runs-1 && n == 1; length != m.each && (!last || length > m.each) {
 			return false
 		}
 	}
@@ -228,7 +238,7 @@ func (m *mp4Movie) table(stbl []byte) bool {
 				return false
 			}
 			size := int64(be32(sizes, 12+4*len(m.samples)))
-			m.samples = append(m.samples, mp4Sample{at, size})
+			m.samples = append(m.samples, mp4Sample{at: at, size: size, length: uint32(m.each)})
 			at += size
 		}
 		last = at
@@ -266,9 +276,9 @@ func (m *mp4Movie) run(moof []byte, pos int64) (run mp4Run, ok bool) {
 // fragment reads the part of a fragment that is of the track.
 func (m *mp4Movie) fragment(run *mp4Run, traf []byte, pos int64, first bool) bool {
 	const (
-		base, describes, length, sizes, fromHere = 0x1, 0x2, 0x8, 0x10, 0x20000
-		offset, firstFlags                       = 0x1, 0x4
-		each1, each2, each3, each4               = 0x100, 0x200, 0x400, 0x800
+		base, describes, lengths, sizes, fromHere = 0x1, 0x2, 0x8, 0x10, 0x20000
+		offset, firstFlags                        = 0x1, 0x4
+		each1, each2, each3, each4                = 0x100, 0x200, 0x400, 0x800
 	)
 	found, ok := boxesOf(traf)
 	if !ok || len(found["tfhd"]) != 1 || len(run.samples) > 0 {
@@ -276,18 +286,21 @@ func (m *mp4Movie) fragment(run *mp4Run, traf []byte, pos int64, first bool) boo
 	}
 	tfhd := found["tfhd"][0]
 	flags, at := be32(tfhd, 0), 8
-	start, size := pos, int64(m.extends)
+	start, size, length := pos, int64(m.extends), m.lasts
 	if flags&base != 0 {
 		start = int64(be64(tfhd, at))
 		at += 8
 	} else if flags&fromHere == 0 && !first {
 		return false // behind the samples of the track before
 	}
-	for _, field := range []uint32{describes, length, sizes} {
+	for _, field := range []uint32{describes, lengths, sizes} {
 		if flags&field == 0 {
 			continue
 		}
-		if field == sizes {
+		switch field {
+		case lengths:
+			length = be32(tfhd, at)
+		case sizes:
 			size = int64(be32(tfhd, at))
 		}
 		at += 4
@@ -314,9 +327,9 @@ func (m *mp4Movie) fragment(run *mp4Run, traf []byte, pos int64, first bool) boo
 			return false
 		}
 		for range count {
-			one := size
+			one, lasts := size, length
 			if has&each1 != 0 {
-				if be32(trun, at) > aacSamples {
+				if lasts = be32(trun, at); lasts > aacSamples && m.opus == nil {
 					return false
 				}
 				at += 4
@@ -330,7 +343,7 @@ func (m *mp4Movie) fragment(run *mp4Run, traf []byte, pos int64, first bool) boo
 					at += 4
 				}
 			}
-			run.samples = append(run.samples, mp4Sample{next, one})
+			run.samples = append(run.samples, mp4Sample{at: next, size: one, length: lasts})
 			next += one
 		}
 	}
