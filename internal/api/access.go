@@ -197,7 +197,11 @@ func (s *Server) sees(ctx context.Context, what thing, name string) error {
 	}
 	found, err := s.recording(ctx, id)
 	if code := scout.CodeOf(err); code == scout.CodeRecordingNotFound || err == nil && !c.owns(found.Client) {
-		return scout.Errorf(absent, "there is no %s %q", what, name)
+		gone := scout.Errorf(absent, "there is no %s %q", what, name)
+		if what == thingJob {
+			return gone.WithHint("see those that are known: scout jobs list, or GET /jobs")
+		}
+		return gone
 	}
 	return err
 }

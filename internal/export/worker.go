@@ -372,7 +372,7 @@ func (w *Worker) Open(j *store.Job) (*Kept, error) {
 	done, found := DoneOf(j)
 	switch {
 	case j.Kind != job.KindExport:
-		return nil, scout.Errorf(scout.CodeNotFound, "job %s exports nothing", j.ID)
+		return nil, scout.Errorf(scout.CodeNotFound, "job %s exports nothing", j.ID).WithHint("name a job of the kind export: scout jobs list")
 	case !j.State.Ended():
 		return nil, scout.Errorf(scout.CodeConflict, "job %s has not ended", j.ID).WithHint("wait for it: scout jobs wait %s", j.ID)
 	case j.State != store.JobSucceeded || !found:
