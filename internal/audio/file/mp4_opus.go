@@ -32,7 +32,8 @@ func (m *mp4Movie) codecOpus(stsd []byte) bool {
 	head = binary.LittleEndian.AppendUint16(head, binary.BigEndian.Uint16(b[2:]))
 	head = binary.LittleEndian.AppendUint32(head, binary.BigEndian.Uint32(b[4:]))
 	head = binary.LittleEndian.AppendUint16(head, binary.BigEndian.Uint16(b[8:]))
-	m.opus = append(head, b[10])
+	head = append(head, b[10])
+	m.opus = head
 	return true
 }
 
@@ -42,7 +43,7 @@ func opusFrames(packet []byte) int64 {
 		return 0
 	}
 	const ms = opusRateHz / 1000
-	each := int64(0)
+	var each int64
 	switch kind, config := packet[0]>>3, int64(packet[0]>>3&3); {
 	case kind < 12: // SILK
 		each = []int64{10 * ms, 20 * ms, 40 * ms, 60 * ms}[config]

@@ -7,7 +7,6 @@ import (
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/scout-speech/scout"
@@ -122,7 +121,7 @@ func TestDamagedOpusInMP4(t *testing.T) {
 // startsBox reports whether nothing tells that a file is cut off there: a fragment has ended.
 func startsBox(whole []byte, at int) bool {
 	for pos := 0; pos+8 <= len(whole); pos += int(binary.BigEndian.Uint32(whole[pos:])) {
-		if pos == at && strings.Contains("moof mfra", string(whole[pos+4:pos+8])) {
+		if pos == at && slices.Contains([]string{"moof", "mfra"}, string(whole[pos+4:pos+8])) {
 			return true
 		}
 	}
