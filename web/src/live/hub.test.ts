@@ -98,3 +98,14 @@ it("takes a tab without a lock that says nothing for gone, and has it back when 
   await vi.waitFor(() => expect(asked.at(-1)).toMatch(/,level:a,job:b$/));
   clock.mockRestore();
 });
+
+it("has everything read again for a browser that is somebody else now", async () => {
+  // Hubs of other tests may still ask.
+  vi.stubGlobal("fetch", (url: string) => (url.startsWith("http://anew") ? Promise.resolve(stream(": ok\n\n")) : new Promise(() => undefined)));
+  const one = tab(new Hub("http://anew"));
+  const links = () => one.got.flatMap((m) => (m.is === "link" ? [m.link] : []));
+  one.send({ is: "hello", lock: "one" });
+  await vi.waitFor(() => expect(links()).toEqual(["connecting", "online"]));
+  one.send({ is: "anew" });
+  await vi.waitFor(() => expect(links()).toEqual(["connecting", "online", "connecting", "online"]));
+});

@@ -71,6 +71,7 @@ export class Hub {
         case "anew": // who this browser is has changed
           this.#running?.abort();
           this.#running = undefined;
+          this.#is("connecting"); // what somebody else was told is read again
           this.#open(0);
           break;
         case "bye":

@@ -2,6 +2,7 @@
 import { ask, client, Problem, type Schema, transcript } from "../../api/client";
 import { events } from "../../live/events.svelte";
 import { reading } from "../../lib/reading";
+import { scout } from "../../lib/scout.svelte";
 import { toasts } from "../../lib/toasts.svelte";
 import { words } from "../../words";
 import { type Line, linesOf, paragraphsOf, timedOf, doubtfulOf } from "./lines";
@@ -93,7 +94,10 @@ export class Opened {
     await this.#readText();
   }
 
-  #fails(e: Problem): void {
+  // To somebody else nothing is there: a browser whose session has ended keeps what is on the screen, and what was typed.
+  async #fails(e: Problem): Promise<void> {
+    if (e.status === 404) await scout.look();
+    if (this.#closed || (e.status === 404 && scout.who !== "owner")) return;
     if (!this.recording || e.status === 404) this.problem = e;
   }
 
@@ -109,7 +113,7 @@ export class Opened {
       if (this.#owes) void this.#readOwed();
       else this.owed = undefined;
     },
-    (e) => this.#fails(e),
+    (e) => void this.#fails(e),
   );
 
   #readText = reading(
@@ -121,7 +125,7 @@ export class Opened {
       this.text = text;
       if (before === undefined && (text.version ?? 0) > 1) void this.#recall();
     },
-    (e) => this.#fails(e),
+    (e) => void this.#fails(e),
   );
 
   /** edit saves a new text of a line, whose text was before, as a version. */

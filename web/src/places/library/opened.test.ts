@@ -9,6 +9,8 @@ vi.mock("../../live/events.svelte", () => ({
     follow: (topic: string, hear: (e: unknown) => void) => (heard.follows.set(topic, hear), () => heard.follows.delete(topic)),
   },
 }));
+const owner = vi.hoisted(() => ({ who: "owner", look: () => Promise.resolve() }));
+vi.mock("../../lib/scout.svelte", () => ({ scout: owner }));
 const { Opened, placeOf } = await import("./opened.svelte");
 const { toasts } = await import("../../lib/toasts.svelte");
 
@@ -83,4 +85,21 @@ it("saves a line again where it is now, and nowhere else", async () => {
   expect(placeOf(lines(["One. And a half.", 0], ["Two.", 2.5]), was)).toBe(1);
   expect(placeOf(lines(["Two.", 60], ["Two!", 2]), was)).toBeUndefined();
   expect(placeOf(lines(["Two.", 0], ["Two.", 2.1], ["Two.", 4]), was)).toBe(1);
+});
+
+it("keeps what is shown and what was typed where this browser is somebody else now, and says what is gone to the owner alone", async () => {
+  const opened = new Opened("a");
+  await settled();
+  const gone = () => json({ error: { code: "recording_not_found", message: "none" } }, 404);
+  answers = { "GET /recordings/a": gone, "PATCH /transcripts/a": gone };
+  owner.look = () => Promise.resolve(void (owner.who = "client"));
+  await opened.edit(0, "One.", "Wan.");
+  await settled();
+  expect([opened.problem, opened.lines[0]?.text, opened.unsaved?.text]).toEqual([undefined, "One.", "Wan."]);
+  owner.look = () => Promise.resolve(void (owner.who = "owner"));
+  await opened.refresh();
+  await settled();
+  expect(opened.problem?.status).toBe(404);
+  opened.close();
+  new Opened("a").close(); // what it kept
 });

@@ -3,6 +3,7 @@ import { ask, client, Problem, type Schema } from "../../api/client";
 import { events } from "../../live/events.svelte";
 import { present } from "../../lib/present";
 import { reading } from "../../lib/reading";
+import { scout } from "../../lib/scout.svelte";
 import { day, today } from "../../lib/times";
 import { typed } from "./lines";
 
@@ -97,6 +98,7 @@ export class Rows {
   /** read begins the list anew; with again it reads as much of it as is shown. What is shown stays until the answer comes. */
   async read(filters: Filters, again = false): Promise<void> {
     this.#filters = filters;
+    if (scout.was && scout.who !== "owner") return; // to somebody else the list is empty; it is read when the owner is back
     this.#running?.abort();
     const mine = (this.#running = new AbortController());
     this.loading = true;

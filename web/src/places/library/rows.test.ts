@@ -7,6 +7,8 @@ vi.mock("../../live/events.svelte", () => ({
     onReset: (call: () => void) => ((heard.reset = call as never), () => undefined),
   },
 }));
+const owner = vi.hoisted(() => ({ who: "owner", was: true }));
+vi.mock("../../lib/scout.svelte", () => ({ scout: owner }));
 const { filtersOf, Rows } = await import("./rows.svelte");
 
 // A daemon with so many recordings; title says when an answer was made.
@@ -83,5 +85,19 @@ it("asks once for many that have changed", async () => {
   asked = [];
   for (let n = 0; n < 100; n++) heard.on({ type: "transcript.created", data: { id: `r${n}` } });
   await vi.advanceTimersByTimeAsync(1000);
+  expect(asked).toEqual(["/recordings"]);
+});
+
+it("keeps the list where this browser is somebody else now, and reads what was looked for when the owner is back", async () => {
+  const rows = new Rows();
+  rows.listen();
+  await rows.read(all());
+  owner.who = "client";
+  asked = [];
+  await rows.read(filtersOf(new URLSearchParams("q=one")));
+  expect([asked.length, rows.all.length]).toEqual([0, 100]);
+  owner.who = "owner";
+  heard.reset();
+  await vi.advanceTimersByTimeAsync(0);
   expect(asked).toEqual(["/recordings"]);
 });
