@@ -38,7 +38,7 @@ TEST_GORACE ?= atexit_sleep_ms=50
 # The race detector does not watch libraries that compute a lot, each on one goroutine, on memory that they share with nobody:
 # decoders of audio, and SQLite, which is translated from C, with the C library and the allocator that it is translated with: nobody
 # else calls those. The driver, all of our code, and everything else, is watched and checked.
-COMPUTING := github.com/hajimehoshi/go-mp3 github.com/jfreymuth/vorbis github.com/mewkiz/flac modernc.org/libc modernc.org/memory
+COMPUTING := github.com/hajimehoshi/go-mp3 github.com/jfreymuth/vorbis github.com/mewkiz/flac github.com/pion/opus modernc.org/libc modernc.org/memory
 UNWATCHED := -gcflags=modernc.org/sqlite/lib=-race=false $(COMPUTING:%=-gcflags=%/...=-race=false)
 # An eighth of the time of compiler and linker is the collection of garbage, which they can leave. Tests keep the default.
 ROOMY := GOGC=400 GOMEMLIMIT=1500MiB
@@ -146,7 +146,7 @@ edits: ## change texts while their second pass is published, EDITS dictations (d
 	@scripts/edits.sh $(or $(EDITS),1000) $(or $(EDITS_FROM),0)
 
 .PHONY: fuzz
-fuzz: ## fuzz every fuzz target for FUZZTIME each (default 30s), try every property CHECKS times (1000), and ORDERS of realtime messages (10000)
+fuzz: setup ## fuzz every fuzz target for FUZZTIME each (default 30s), try every property CHECKS times (1000), ORDERS of realtime messages (10000), and every case of long tables
 	@scripts/fuzz.sh
 
 .PHONY: api-fuzz

@@ -286,10 +286,11 @@ func TestNamesOfBareStreams(t *testing.T) {
 	if err != nil {
 		t.Skip("needs ffprobe, which comes with ffmpeg (make setup installs it)")
 	}
-	for name, args := range map[string]string{
+	files := map[string]string{
 		"AAC": adts, "AAC of another rate": adts2, "AC-3": ac3, "AC-3 of another rate": ac3Two, "E-AC-3": eac3, "DTS": dts, "MP2": mp2,
 		"LATM": loas, "MLP": "-c:a mlp -strict -2 mlp", "TrueHD": "-c:a truehd -strict -2 -f truehd thd", "SBC": "-c:a sbc sbc",
-	} {
+	}
+	for name, args := range testrun.SomeOf(t, files, "AAC", "AC-3", "E-AC-3", "DTS", "MP2", "LATM", "MLP", "TrueHD", "SBC") {
 		content := m.of(t, signalA, args)
 		form := []string{}
 		if args == "-c:a sbc sbc" {
@@ -303,7 +304,11 @@ func TestNamesOfBareStreams(t *testing.T) {
 		want := strings.TrimSpace(string(answer))
 		hurt := bytes.Clone(content)
 		clear(hurt[len(hurt)/2 : len(hurt)/2+len(hurt)/20])
-		for state, c := range map[string][]byte{"whole": content, "damaged": hurt, "cut off": content[:len(content)*2/3], "behind a tag": join(id3v2(), content)} {
+		states := map[string][]byte{"whole": content, "damaged": hurt, "cut off": content[:len(content)*2/3], "behind a tag": join(id3v2(), content)}
+		if args != adts && args != ac3 && args != loas {
+			states = testrun.SomeOf(t, states, "damaged")
+		}
+		for state, c := range states {
 			t.Run(name+", "+state, func(t *testing.T) {
 				t.Parallel()
 				// A program beside which there is no ffprobe.

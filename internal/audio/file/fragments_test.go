@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // boxesOf returns where the boxes of a name begin in an MP4 file, and their lengths.
@@ -59,6 +60,9 @@ func TestDestroyedFragments(t *testing.T) {
 			for place, number := range map[string]int{"first": 0, "middle": 5, "last": -1} {
 				if place != "middle" && damage != "all" {
 					continue
+				}
+				if !testrun.EveryCase() && name != "relative offsets" && (damage != "all" || place != "middle") && (name != "DASH" || damage != "size") {
+					continue // a form of fragments whose headers are read like those
 				}
 				t.Run(fmt.Sprint(name, ", ", damage, ", ", place), func(t *testing.T) {
 					t.Parallel()

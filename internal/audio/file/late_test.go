@@ -9,6 +9,7 @@ import (
 
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // latePicture are six seconds of a picture, before sound that begins two seconds later.
@@ -17,9 +18,10 @@ const latePicture = "-f lavfi -i testsrc=s=64x64:d=6:r=10 -itsoffset 2|"
 // atOnce are six seconds of a picture that begins with the sound.
 const atOnce = "-f lavfi -i testsrc=s=64x64:d=6:r=10|"
 
-// patchStart sets dwStart of the stream of sound of an AVI file to seconds.
-func patchStart(t *testing.T, b []byte, seconds float64) []byte {
+// startsLate sets dwStart of the stream of sound of an AVI file to two seconds.
+func startsLate(t *testing.T, b []byte) []byte {
 	t.Helper()
+	const seconds = 2
 	at := bytes.Index(b, []byte("auds"))
 	if at < 0 {
 		t.Fatal("no stream of sound")
@@ -83,14 +85,14 @@ func TestSoundThatBeginsLate(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
 	a := signalA
-	var wanted []string
-	late := func(args string) func(t *testing.T) []byte {
-		wanted = append(wanted, latePicture+args)
-		return func(t *testing.T) []byte { return m.of(t, a, latePicture+args) }
+	type content struct {
+		args   string // of the file
+		change func(t *testing.T, b []byte) []byte
 	}
+	late := func(args string) content { return content{args: latePicture + args} }
 	type row struct {
 		name    string
-		content func(t *testing.T) []byte
+		content content
 		want    []float64
 	}
 	tests := []row{
@@ -120,33 +122,36 @@ func TestSoundThatBeginsLate(t *testing.T) {
 	for codec, args := range map[string]string{"MP3": "libmp3lame -ar 44100", "MP2": "mp2", "AC-3": "ac3", "AAC": "aac", "FLAC": "flac"} {
 		plain := "-c:a " + args + " avi"
 		args = "-c:v mpeg4 " + plain
-		wanted = append(wanted, atOnce+args, plain)
 		tests = append(tests,
 			row{"AVI of " + codec, late(args), timesOf(2.0, a)},
-			row{"AVI of " + codec + " in two parts", func(t *testing.T) []byte { return openDML(t, m.of(t, a, latePicture+args)) }, timesOf(2.0, a)},
-			row{"AVI of " + codec + ", begin in the header", func(t *testing.T) []byte {
-				return patchStart(t, m.of(t, a, atOnce+args), 2)
-			}, timesOf(2.0, a)},
-			row{"AVI of " + codec + ", empty chunks in front", func(t *testing.T) []byte {
-				b := m.of(t, a, plain)
+			row{"AVI of " + codec + " in two parts", content{latePicture + args, openDML}, timesOf(2.0, a)},
+			row{"AVI of " + codec + ", begin in the header", content{atOnce + args, startsLate}, timesOf(2.0, a)},
+			row{"AVI of " + codec + ", empty chunks in front", content{plain, func(t *testing.T, b []byte) []byte {
 				return emptyChunks(t, b, 0, int(2/aviTick(b)+0.5))
-			}, timesOf(2.0, a)},
-			row{"AVI of " + codec + ", empty chunks between", func(t *testing.T) []byte {
-				b := m.of(t, a, plain)
+			}}, timesOf(2.0, a)},
+			row{"AVI of " + codec + ", empty chunks between", content{plain, func(t *testing.T, b []byte) []byte {
 				return emptyChunks(t, b, int(1/aviTick(b)+0.5), int(0.96/aviTick(b)+0.5)) // ten frames of FLAC
-			}, []float64{0.5, 2.46}},
+			}}, []float64{0.5, 2.46}},
 		)
 	}
-	const samples = atOnce + "-c:v mpeg4 -c:a pcm_s16le avi"
-	wanted = append(wanted, samples)
-	tests = append(tests, row{"AVI of samples, begin in the header", func(t *testing.T) []byte {
-		return patchStart(t, m.of(t, a, samples), 2)
-	}, timesOf(2.0, a)})
+	tests = append(tests, row{"AVI of samples, begin in the header", content{atOnce + "-c:v mpeg4 -c:a pcm_s16le avi", startsLate}, timesOf(2.0, a)})
+	tests = testrun.Some(t, tests, func(r row) string { return r.name },
+		"MOV", "MP4 in fragments", "MP4 of MP3", "Matroska of Opus", "Matroska of samples", "FLV of MP3", "ASF", "NUT", "VOB", "transport stream of AAC",
+		"Ogg beside Theora", "AVI of MP3", "AVI of AAC in two parts", "AVI of MP3, begin in the header", "AVI of AC-3, empty chunks in front",
+		"AVI of FLAC, empty chunks between", "AVI of MP3, empty chunks between", "AVI of samples, begin in the header")
+	var wanted []string
+	for _, test := range tests {
+		wanted = append(wanted, test.content.args)
+	}
 	m.ahead(a, wanted...)
 	for _, test := range tests {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
-			got, info := readFile(t, write(t, "late", test.content(t)), file.Options{})
+			b := m.of(t, a, test.content.args)
+			if test.content.change != nil {
+				b = test.content.change(t, b)
+			}
+			got, info := readFile(t, write(t, "late", b), file.Options{})
 			if found := burstsOf(got); !near(found, test.want) {
 				t.Errorf("sounds at %.3f of %.3f s, want %.3f", found, float64(len(got))/16000, test.want)
 			}
@@ -170,10 +175,11 @@ func TestFileBehindWhoseSilenceATornFileEnds(t *testing.T) {
 	long := signal{6, []float64{0.5, 1.5, 2.5, 3.5, 4.5, 5.5}}
 	first := signal{20, []float64{0.5}} // then silence to the end
 	between := signal{20, []float64{0.5, 15}}
-	for name, args := range map[string]string{
+	files := map[string]string{
 		"M4A": m4aFast, "Matroska": mkaAAC, "CAF": caf, "AIFF": aiff, "W64": w64, "AU": au, "FLV": flv, "WMA": wma, "AVI": avi,
 		"WAV": "-c:a pcm_s16le wav", "ADPCM in WAV": adpcm, "WavPack": wv,
-	} {
+	}
+	for name, args := range testrun.SomeOf(t, files, "M4A", "Matroska", "AIFF", "FLV", "WMA", "WAV", "WavPack") {
 		for behind, second := range map[string][]byte{
 			"WAV": wavOf(first, 16000, 1), "WAV with more sound": wavOf(between, 16000, 1), "WAV and another": join(wavOf(first, 16000, 1), wavOf(signalB, 16000, 1)),
 		} {

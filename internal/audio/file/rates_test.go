@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // dsd64Hz is the rate of the bits of DSD64.
@@ -78,10 +79,11 @@ func TestRatesBeyondThoseOfRecordings(t *testing.T) {
 	made := func(args string) func(t *testing.T) []byte {
 		return func(t *testing.T) []byte { return m.of(t, signalA, args) }
 	}
-	for name, test := range map[string]struct {
+	type recording struct {
 		content func(t *testing.T) []byte
 		here    bool // read without ffmpeg as well
-	}{
+	}
+	files := map[string]recording{
 		"ADTS of 7350 Hz":     {made("-c:a aac -ar 7350 aac"), false},
 		"M4A of 7350 Hz":      {made("-c:a aac -ar 7350 m4a"), false},
 		"WAV of 6 kHz":        {func(*testing.T) []byte { return wavOf(signalA, 6000, 1) }, true},
@@ -105,7 +107,10 @@ func TestRatesBeyondThoseOfRecordings(t *testing.T) {
 		"WAV of rates far off": {func(*testing.T) []byte {
 			return join(wavOf(signal{1, []float64{0.5}}, 384000, 2), wavOf(signal{1, []float64{0.5}}, 4000, 1))
 		}, true},
-	} {
+	}
+	for name, test := range testrun.SomeOf(t, files,
+		"ADTS of 7350 Hz", "WAV of 6 kHz", "WAV of 4 kHz", "WAV of 352.8 kHz", "WAV of 768 kHz", "FLAC of 384 kHz", "FLAC of 6 kHz", "Vorbis of 6 kHz",
+		"Matroska of 384 kHz", "ADPCM of 5.5 kHz", "DSD64 in DSF", "DSDIFF before a WAV", "WAV of rates far off") {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
 			if ffmpeg != "" && !test.here {
 				continue

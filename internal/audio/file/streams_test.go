@@ -10,6 +10,7 @@ import (
 
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // Encodings of a signal, by the arguments of ffmpeg.
@@ -78,11 +79,12 @@ func common() []string {
 func TestFilesBehindEachOther(t *testing.T) {
 	t.Parallel()
 	m := newMaker(t)
-	tests := []struct {
+	type pair struct {
 		name          string
 		first, second string
 		here          bool // read without ffmpeg as well
-	}{
+	}
+	tests := []pair{
 		{"MP3 with tags", mp3, mp3, true},
 		{"MP3 without tags", mp3Bare, mp3Bare, true},
 		{"MP3 with ID3v1 between", mp3v1, mp3v1, true},
@@ -166,7 +168,13 @@ func TestFilesBehindEachOther(t *testing.T) {
 		{"FLV then WAV", flv, "wav", false},
 		{"FLV then FLAC", flv, flac16k, false},
 	}
-	for _, test := range tests {
+	for _, test := range testrun.Some(t, tests, func(p pair) string { return p.name },
+		"MP3 with tags", "MP3 without tags", "MP3 with ID3v1 between", "MP3, mono then stereo", "MP3, MPEG 1 then 2", "FLAC", "FLAC, 16 then 44.1 kHz stereo",
+		"Vorbis, mono then stereo of another rate", "Opus, mono then stereo", "Vorbis then Opus", "FLAC in Ogg", "WebM of a browser", "Matroska then WebM",
+		"M4A", "MP4 in fragments", "ADTS, another rate and layout", "AC-3", "AMR", "AIFF", "RF64", "ADPCM in WAV", "transport stream", "WMA", "FLV",
+		"WAV then MP3", "MP3 then WAV", "FLAC then Vorbis", "Vorbis then FLAC", "ADTS then FLAC", "WebM then M4A", "E-AC-3 then DTS", "LATM then AC-3",
+		"WAV to a pipe, then FLAC", "AIFF to a pipe, then E-AC-3", "M2TS then a transport stream", "WTV then AC-3", "NUT then bare MP3",
+		"program stream then MP3", "RealMedia then ADTS", "LATM then MLP", "FLV then WAV") {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
 			if ffmpeg != "" && !test.here {
 				continue
@@ -230,13 +238,14 @@ func TestHealthyStreams(t *testing.T) {
 		wanted = append(wanted, args)
 		return func(t *testing.T) []byte { return m.of(t, a, args) }
 	}
-	tests := []struct {
+	type row struct {
 		name    string
 		content func(t *testing.T) []byte
 		want    []float64
 		seconds float64
 		here    bool
-	}{
+	}
+	tests := []row{
 		{"two data chunks", func(*testing.T) []byte { return riff(data(a), data(b)) }, both, 3.5, true},
 		{"a list between data chunks", func(*testing.T) []byte {
 			return riff(chunk("JUNK", 28, make([]byte, 28)), data(a), chunk("LIST", 10, []byte("INFOabcdef")), data(b))
@@ -320,17 +329,20 @@ func TestHealthyStreams(t *testing.T) {
 	wanted = slices.DeleteFunc(wanted, func(args string) bool { return slices.Contains(common(), args) })
 	m.ahead(a, wanted...)
 	for _, size := range []uint32{0, 0xFFFFFFFF, 0x7FFFFFFF, 0x80000000, 2_000_000_000, 2_147_000_000, 0x40000000, 0xFFFFFFDB, 0x7FFFF000} {
-		tests = append(tests, struct {
-			name    string
-			content func(t *testing.T) []byte
-			want    []float64
-			seconds float64
-			here    bool
-		}{fmt.Sprintf("WAV with a size of %#x", size), func(*testing.T) []byte {
+		tests = append(tests, row{fmt.Sprintf("WAV with a size of %#x", size), func(*testing.T) []byte {
 			return setSize(setSize(wavOf(a, 16000, 1), 40, size), 4, size+36)
 		}, timesOf(0.0, a), 2, true})
 	}
-	for _, test := range tests {
+	for _, test := range testrun.Some(t, tests, func(r row) string { return r.name },
+		"two data chunks", "a list between data chunks", "an odd chunk between data chunks", "two files with placeholders",
+		"WAV of 8 kHz stereo behind 16 kHz", "a WAV file without samples between", "MP3 with tags of three kinds at its end", "FLAC behind ID3",
+		"FLAC with ID3 between", "FLAC of a pipe, no length", "FLAC in NUT, an empty packet at its end", "video longer than its sound",
+		"Matroska longer than its sound", "MP4, sound begins later", "Matroska, sound begins later", "transport stream, sound begins later",
+		"program stream, sound begins later", "FLV, sound begins later", "time stamps that begin at 100 s",
+		"transport stream over the wrap of its clock", "MP4 with an edit list", "transport streams, the second without a picture",
+		"transport streams, sound late in both, early at its end in the first", "transport stream, the second begins much later",
+		"M4A with an edit list, twice", "AVI whose picture is longer, twice", "transport stream cut in front, inside of a packet",
+		"AIFF of a pipe", "AU without a length", "WAV with a size of 0x0", "WAV with a size of 0xffffffff", "WAV with a size of 0x7ffff000") {
 		for _, ffmpeg := range []string{"", file.NoFFmpeg} {
 			if ffmpeg != "" && !test.here {
 				continue

@@ -12,6 +12,7 @@ import (
 	"github.com/scout-speech/scout"
 	"github.com/scout-speech/scout/internal/audio"
 	"github.com/scout-speech/scout/internal/audio/file"
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // trackFile has ffmpeg make a file of tracks: each is "silence", or the frequency of a tone in Hz, with options behind it.
@@ -69,14 +70,15 @@ func pitch(samples []float32) float64 {
 func TestWhichTrackIsRead(t *testing.T) {
 	t.Parallel()
 	two := []string{"300", "600"}
-	for name, c := range map[string]struct {
+	type choice struct {
 		file   string
 		tracks []string
 		output []string
 		choice file.TrackChoice
 		want   float64  // the tone of the track
 		said   []string // parts of the line; none where no line is wanted
-	}{
+	}
+	files := map[string]choice{
 		"mp4, the first":          {"x.mp4", two, nil, file.TrackChoice{}, 300, []string{"2 audio tracks", "track 1 was read", "--track 2"}},
 		"mp4, the second":         {"x.mp4", two, nil, file.TrackChoice{Number: 2}, 600, nil},
 		"mp4, the first is empty": {"x.mp4", []string{"silence", "600"}, nil, file.TrackChoice{}, 600, []string{"track 2 was read", "track 1 (silent)"}},
@@ -121,7 +123,11 @@ func TestWhichTrackIsRead(t *testing.T) {
 		"all are empty":     {"x.mp4", []string{"silence", "silence"}, nil, file.TrackChoice{}, 0, []string{"track 1 (silent) was read", "track 2 (silent)"}},
 		"one of one":        {"x.mp4", []string{"300"}, nil, file.TrackChoice{Number: 1}, 300, nil},
 		"of its own length": {"x.mp4", []string{"300:1", "600:4"}, nil, file.TrackChoice{}, 300, []string{"2 audio tracks"}},
-	} {
+	}
+	for name, c := range testrun.SomeOf(t, files,
+		"mp4, the first", "mp4, by language", "mkv, the flagged one is empty", "mkv, commentary first", "mkv, commentary by its title",
+		"mkv, sound after a minute", "mkv, three", "avi", "mxf", "ts, two programs", "ogg, vorbis, the first is empty", "ogg, of two kinds",
+		"all are empty", "one of one", "of its own length") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			path := trackFile(t, c.file, c.tracks, c.output...)
