@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"github.com/scout-speech/scout/internal/testrun"
 )
 
 // place is a folder in which scout runs as a process of its own.
@@ -178,12 +180,13 @@ func TestOutputsThatAreWritten(t *testing.T) {
 	t.Parallel()
 	long := strings.Repeat("x", 247) + ".txt"
 	multibyte := strings.Repeat("ä", 125) + ".txt"
-	for name, c := range map[string]struct {
+	type written struct {
 		setup string
 		line  string
 		files []string // that hold the text
 		links []string // that are still links
-	}{
+	}
+	outputs := map[string]written{
 		"a new file":                       {"", "scout transcribe -q speech.wav -o x.txt", []string{"x.txt"}, nil},
 		"an empty file":                    {": > x.txt", "scout transcribe -q speech.wav -o x.txt", []string{"x.txt"}, nil},
 		"a file, forced":                   {"echo old > x.txt", "scout transcribe -q --force speech.wav -o x.txt", []string{"x.txt"}, nil},
@@ -209,7 +212,12 @@ func TestOutputsThatAreWritten(t *testing.T) {
 		"without an ending":                {"", "scout transcribe -q speech.wav -o notes", []string{"notes"}, nil},
 		"an unknown ending":                {"", "scout transcribe -q speech.wav -o notes.2026", []string{"notes.2026"}, nil},
 		"a file in a folder that is full":  {": > d.txt; chmod 644 d.txt", "scout transcribe -q speech.wav -o d.txt", []string{"d.txt"}, nil},
-	} {
+	}
+	for name, c := range testrun.SomeOf(t, outputs,
+		"a new file", "a file, forced", "through a link", "through a link, forced", "through a link to nothing yet", "through a chain of links",
+		"into a folder that is made", "a hidden input with an ending", "a name of 254 bytes, multibyte", "an input of 255 bytes, multibyte",
+		"an input with a leading dash", "an input with control characters", "/dev/stdout, appended", "/dev/fd/3", "a pipe",
+		"standard input, into a folder", "an unknown ending") {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			p := newPlace(t)
