@@ -60,6 +60,9 @@ func TestKilledDaemonsForgetNothing(t *testing.T) {
 	}
 	var ready spread
 	for kill := range kills {
+		for _, change := range changes {
+			change.first = make(chan struct{})
+		}
 		was := h.status()
 		if was.Recorder.Recording == nil || was.Recorder.Recording.ID != id {
 			t.Fatalf("kill %d: the daemon knows of no recording: %+v", kill, was.Recorder)
@@ -67,6 +70,9 @@ func TestKilledDaemonsForgetNothing(t *testing.T) {
 		var wait sync.WaitGroup
 		for _, change := range changes {
 			wait.Go(change.untilKilled)
+		}
+		for _, change := range changes {
+			<-change.first // on a busy machine none is acknowledged for a while
 		}
 		time.Sleep(time.Duration(rand.IntN(150_000)) * time.Microsecond) // a random moment is what is tested
 		target := was.PID
@@ -121,6 +127,7 @@ type changeKind struct {
 	tried        int
 	acknowledged []acknowledged
 	known        map[string]int // the number that is there, by name
+	first        chan struct{}  // closed with the first change that is acknowledged in this life, or with the end of changes
 }
 
 // name returns the name of what number n changes.
@@ -130,6 +137,8 @@ type acknowledged struct{ n, version int }
 
 // untilKilled makes changes until one is not acknowledged.
 func (c *changeKind) untilKilled() {
+	begun := sync.OnceFunc(func() { close(c.first) })
+	defer begun()
 	for {
 		c.tried++
 		version, ok := c.change(c.tried)
@@ -138,6 +147,7 @@ func (c *changeKind) untilKilled() {
 		}
 		c.acknowledged = append(c.acknowledged, acknowledged{c.tried, version})
 		c.known[c.name(c.tried)] = c.tried
+		begun()
 	}
 }
 

@@ -16,9 +16,10 @@ import (
 )
 
 const (
-	// startWithin is how long a new daemon may take until it answers, or until the next line in its log.
+	// startWithin is how long a new daemon may take until it answers, has the data folder, or writes the next line into its log.
 	startWithin = 2 * time.Second
-	// longestStart bounds the start of a daemon that keeps writing into its log: a slow disk, a machine with much to do.
+	// longestStart bounds the start of a daemon that has the data folder or keeps writing into its log: a slow disk, a machine with much
+	// to do.
 	longestStart = 10 * time.Second
 	// lookEvery is how often to ask a daemon that is starting: nothing announces that a socket of another process has
 	// appeared.
@@ -51,8 +52,8 @@ type Launch struct {
 // endsWithin bounds how long a daemon that is ending is waited for.
 const endsWithin = 30 * time.Second
 
-// patient returns a context that ends when the daemon did not answer in time. While another one is ending, and with each line in the log,
-// the time starts again.
+// patient returns a context that ends when the daemon did not answer in time. While another one is ending, while one has the data folder,
+// and with each line in the log, the time starts again.
 func (l *Launch) patient(ctx context.Context) (context.Context, context.CancelFunc) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	began := time.Now()
@@ -67,9 +68,15 @@ func (l *Launch) patient(ctx context.Context) (context.Context, context.CancelFu
 			timer.Reset(startWithin)
 			return
 		}
-		if quiet := l.quiet(); quiet < startWithin && took < longestStart {
-			timer.Reset(startWithin - quiet)
-			return
+		if took < longestStart {
+			if quiet := l.quiet(); quiet < startWithin {
+				timer.Reset(startWithin - quiet)
+				return
+			}
+			if l.Serving != nil && l.Serving() { // it makes its database, on a slow disk
+				timer.Reset(startWithin)
+				return
+			}
 		}
 		cancel(scout.Errorf(scout.CodeDaemonStart, "the daemon did not answer within %s of its start", took.Round(time.Second)))
 	})
