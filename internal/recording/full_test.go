@@ -117,7 +117,7 @@ func TestSavedAgainIsSaidWhenAllOfItIs(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					p := startPump(t, holds, nil)
-					time.Sleep(1900 * time.Millisecond)
+					time.Sleep(1900*time.Millisecond + betweenLooks)
 					p.disk.Fill(0)
 					damage(t, p.folder.AudioPath(p.writer.ID()))
 					time.Sleep(5 * time.Second)

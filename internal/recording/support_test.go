@@ -161,6 +161,9 @@ func readFile(t testing.TB, path string) []byte {
 	return content
 }
 
+// betweenLooks is a moment in which no pump looks at its file: one that is overwritten is empty for an instant, which would be a second damage.
+const betweenLooks = 500 * time.Microsecond
+
 func restoreFile(t testing.TB, path string, content []byte) {
 	t.Helper()
 	if err := os.WriteFile(path, content, 0o600); err != nil {

@@ -171,7 +171,7 @@ func TestDestroyedAudioBecomesAGap(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				p := startPump(t, 2*time.Second, nil) // the ring holds 2.05 s
-				time.Sleep(5 * time.Second)
+				time.Sleep(5*time.Second + betweenLooks)
 				c.do(t, p, p.folder.AudioPath(p.writer.ID()))
 				time.Sleep(time.Second)
 				p.disk.Unreadable(false)
