@@ -145,10 +145,10 @@ func TestAStartThatGoesOnIsWaitedFor(t *testing.T) {
 	dir := t.TempDir()
 	log := filepath.Join(dir, "log")
 	_, err := client.Connect(t.Context(), client.Options{Socket: filepath.Join(dir, "s"), Launch: &client.Launch{
-		Program: "/bin/sh", Args: []string{"-c", `for i in 1 2 3 4 5 6; do echo "line $i" >> "$0"; sleep 0.5; done; exec sleep 4`, log},
+		Program: "/bin/sh", Args: []string{"-c", `for i in 1 2 3 4 5 6 7 8; do echo "line $i" >> "$0"; sleep 0.7; done; exec sleep 7`, log},
 		Dir: dir, Output: filepath.Join(dir, "output"), Log: log,
 	}})
-	if scout.CodeOf(err) != scout.CodeDaemonStart || !strings.Contains(err.Error(), "line 6") {
+	if scout.CodeOf(err) != scout.CodeDaemonStart || !strings.Contains(err.Error(), "line 8") {
 		t.Errorf("%v (%s), want the last line of the log", err, scout.CodeOf(err))
 	}
 }

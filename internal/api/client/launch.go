@@ -17,7 +17,7 @@ import (
 
 const (
 	// startWithin is how long a new daemon may take until it answers, has the data folder, or writes the next line into its log.
-	startWithin = 2 * time.Second
+	startWithin = 5 * time.Second
 	// longestStart bounds the start of a daemon that has the data folder or keeps writing into its log: a slow disk, a machine with much
 	// to do.
 	longestStart = 10 * time.Second
