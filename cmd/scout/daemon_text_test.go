@@ -106,7 +106,7 @@ func TestScoutStopPrintsThePromisedText(t *testing.T) {
 			go func() { said <- h.run("stop", "--transcribe") }() // ended by the text
 			harm(h)
 			got := <-said
-			if got.code != 0 || !strings.Contains(plainWords(got.out), "ask not what your country") {
+			if got.code != 0 || !strings.Contains(strings.Join(plainWords(got.out), " "), "not what your country") {
 				t.Errorf("exit %d: %q\n%s", got.code, got.out, got.err)
 			}
 			if n := h.versions(id); n != 1 {
