@@ -42,9 +42,21 @@ class Dictation {
       if (code === 1000 && this.last) return this.resolve();
       if (this.error && code === 1008) return this.reject(new Error(this.error.message));
       if (this.connections === 0 && !this.id) return this.reject(new Error("no connection: " + code));
-      this.refused++;
-      setTimeout(() => this.connect(), retryAfter);
+      this.again();
     };
+  }
+
+  again() {
+    this.refused++;
+    setTimeout(() => this.connect(), retryAfter);
+  }
+
+  // leave connects again although the browser keeps the connection that is there, as Chromium sometimes does without a network.
+  leave() {
+    this.ready = false;
+    this.socket.onopen = this.socket.onmessage = this.socket.onclose = null;
+    this.socket.close();
+    this.again();
   }
 
   told(m) {

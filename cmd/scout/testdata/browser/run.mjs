@@ -50,7 +50,7 @@ async function dictation(context, page) {
   await heard(4);
   await context.setOffline(true);
   await heard(5);
-  await page.evaluate(() => window.dictation.refused || window.dictation.socket.close(3000)); // Chromium sometimes keeps a connection that is open
+  await page.evaluate(() => window.dictation.refused || window.dictation.leave());
   await page.waitForFunction(() => window.dictation.refused >= 2, undefined, { polling: 50 }); // the connection that broke, and one that it tried
   await heard(6);
   assert.equal(await page.evaluate(() => window.dictation.connections), 1, "a page without a network got a connection");
